@@ -1,0 +1,1 @@
+"""nullsight: learn to reconstruct images from measurements alone."""

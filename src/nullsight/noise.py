@@ -1,0 +1,131 @@
+"""Noise as values: what the detector adds to the clean measurement ``A x``."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nullsight.draws import Stream
+from nullsight.types import InputError, Measurement
+
+
+class Noise(ABC):
+    """A noise model: sampling around a clean measurement and its variance there."""
+
+    @abstractmethod
+    def sample(self, clean: Measurement, stream: Stream) -> Measurement:
+        """Return a noisy measurement; its gradient with respect to ``clean`` is stated by each model."""
+
+    @abstractmethod
+    def variance(self, clean: Measurement) -> Tensor:
+        """Return the variance of every entry, given the clean measurement."""
+
+    def observe(self, clean: Measurement, measured: Tensor | None, stream: Stream) -> Measurement:
+        """Return a noisy measurement that is zero where nothing is measured (``measured`` as the physics has it)."""
+        noisy = self.sample(clean, stream)
+        return noisy if measured is None else torch.where(measured, noisy, torch.zeros_like(noisy))
+
+
+@dataclass(frozen=True)
+class Noiseless(Noise):
+    """``y = A x``."""
+
+    def sample(self, clean: Measurement, stream: Stream) -> Measurement:
+        """Return the clean measurement itself."""
+        return clean
+
+    def variance(self, clean: Measurement) -> Tensor:
+        """Return zeros."""
+        return torch.zeros_like(clean)
+
+
+@dataclass(frozen=True)
+class Gaussian(Noise):
+    """``y = A x + sigma n`` with ``n`` standard normal; the gradient is that of the clean measurement (exact).
+
+    Args:
+        sigma: standard deviation of every real component, in the measurement's unit, >= 0.
+
+    Example:
+        >>> Gaussian(0.1).variance(torch.zeros(1, 1))
+        tensor([[0.0100]])
+    """
+
+    sigma: float
+
+    def __post_init__(self) -> None:
+        _at_least_zero("sigma", self.sigma)
+
+    def sample(self, clean: Measurement, stream: Stream) -> Measurement:
+        """Return ``clean + sigma n``."""
+        return clean + self.sigma * stream.normal(tuple(clean.shape[1:])).to(clean.device, clean.dtype)
+
+    def variance(self, clean: Measurement) -> Tensor:
+        """Return ``sigma^2``."""
+        return torch.full_like(clean, self.sigma**2)
+
+
+@dataclass(frozen=True)
+class Poisson(Noise):
+    """``y = gain * Poisson(A x / gain)``: counting noise, mean ``A x`` and variance ``gain A x``.
+
+    Counts have no gradient of their own; the straight-through one is used: that of the mean, ``A x``, which is the
+    gradient of the expectation. Negative clean values (a network makes them) are counted as zero.
+
+    Args:
+        gain: the value of one count in the measurement's unit, > 0.
+    """
+
+    gain: float
+
+    def __post_init__(self) -> None:
+        if not self.gain > 0:
+            raise InputError(f"expected a Poisson gain above 0, but {self.gain} came")
+
+    def sample(self, clean: Measurement, stream: Stream) -> Measurement:
+        """Return scaled counts; the gradient passes straight through to the mean."""
+        counts = self.gain * stream.poisson(clean.detach().clamp_min(0) / self.gain)
+        return clean + (counts - clean).detach()
+
+    def variance(self, clean: Measurement) -> Tensor:
+        """Return ``gain * max(clean, 0)``."""
+        return self.gain * clean.clamp_min(0)
+
+
+@dataclass(frozen=True)
+class PoissonGaussian(Noise):
+    """Counting noise and then electronic noise: ``y = gain * Poisson(A x / gain) + sigma n``.
+
+    Args:
+        gain: the value of one count, > 0.
+        sigma: standard deviation of the electronic noise, >= 0.
+    """
+
+    gain: float
+    sigma: float
+
+    def __post_init__(self) -> None:
+        Poisson(self.gain)
+        _at_least_zero("sigma", self.sigma)
+
+    def sample(self, clean: Measurement, stream: Stream) -> Measurement:
+        """Return counts with electronic noise; the gradient passes straight through to the mean."""
+        return Gaussian(self.sigma).sample(Poisson(self.gain).sample(clean, stream), stream)
+
+    def variance(self, clean: Measurement) -> Tensor:
+        """Return ``gain * max(clean, 0) + sigma^2``."""
+        return Poisson(self.gain).variance(clean) + self.sigma**2
+
+
+TABLE: dict[str, type[Noise]] = {
+    "noiseless": Noiseless,
+    "gaussian": Gaussian,
+    "poisson": Poisson,
+    "poisson_gaussian": PoissonGaussian,
+}
+
+
+def _at_least_zero(name: str, value: float) -> None:
+    if not value >= 0:
+        raise InputError(f"expected {name} of at least 0, but {value} came")
