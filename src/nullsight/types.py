@@ -17,7 +17,7 @@ Notation: Chen, Tachella, Davies, "Equivariant Imaging", ICCV 2021.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
@@ -44,6 +44,7 @@ class InputError(ValueError):
     """What a user handed in does not fit: one sentence with what was expected, what came and what to do."""
 
 
+@runtime_checkable
 class Acts(Protocol):
     """What the physics needs to know of a group: how it turns a batch of images, one element per image."""
 

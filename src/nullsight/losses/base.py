@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,15 @@ from nullsight.physics.base import Physics
 from nullsight.types import Element, Image, InputError, Measurement, Scalar
 
 
+@runtime_checkable
 class Reconstruct(Protocol):
     """A reconstructor as losses see it: something to call."""
 
     def __call__(
         self, y: Tensor, physics: Physics, *, start: Image | None = None, draws: Draws | None = None
-    ) -> Image: ...
+    ) -> Image:
+        """Return ``f(y)``."""
+        ...
 
 
 @dataclass(frozen=True)
