@@ -1,6 +1,6 @@
-"""Counter-based random streams: the same draw for the same (run seed, epoch, sample, copy, term), whatever else is drawn.
+"""Counter-based random streams: the same draw for the same (run seed, epoch, sample, copy, term).
 
-A batch split over processes, another term in the loss or a resumed run therefore changes no draw. The generator is
+Whatever else is drawn. A batch split over processes, another term in the loss or a resumed run therefore changes no draw. The generator is
 Philox 4x64 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) as NumPy has it: the key is
 (seed, hash of the term), the counter starts at (0, copy, sample, epoch). Draws are made on the CPU in float64 and then
 moved, so they do not depend on the device.
@@ -44,7 +44,7 @@ class Stream:
         return self._stack([one.standard_normal(shape) for one in self._generators])
 
     def poisson(self, mean: Tensor) -> Tensor:
-        """Return Poisson draws with the given means ``(batch, ...)`` (>= 0), in the means' dtype and on their device."""
+        """Return Poisson draws with means ``(batch, ...)`` (>= 0), in their dtype and on their device."""
         rows = mean.detach().to("cpu", torch.float64).numpy()
         drawn = [one.poisson(row) for one, row in zip(self._generators, rows, strict=True)]
         return self._stack(drawn).to(mean.device, mean.dtype)
@@ -56,7 +56,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Draws:
-    """All randomness of one batch: ``Draws(seed, epoch, ids).of("term")`` is that term's stream, one generator a sample.
+    """All randomness of one batch: ``Draws(seed, epoch, ids).of("term")`` is the stream of that term.
 
     Args:
         seed: the run's seed, 0 <= seed < 2**64.

@@ -1,10 +1,9 @@
-"""Linear algebra on maps instead of matrices; every vector is a batch ``(batch, ...)`` and every row its own problem."""
+"""Linear algebra on maps instead of matrices; a vector is a batch ``(batch, ...)``, every row its own problem."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 
 from nullsight.types import Map
 
@@ -13,8 +12,8 @@ class _Linear(torch.autograd.Function):
     """A linear map whose gradient is its written adjoint, itself differentiable in turn."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor, forward: Map, adjoint: Map) -> Tensor:
-        ctx.maps = forward, adjoint  # type: ignore[attr-defined]
+    def forward(ctx: Any, x: Tensor, forward: Map, adjoint: Map) -> Tensor:
+        ctx.maps = forward, adjoint
         return forward(x)
 
     @staticmethod
@@ -85,8 +84,8 @@ def power_iteration(apply: Map, start: Tensor, *, iterations: int = 30) -> Tenso
 
 
 def dense_matrix(apply: Map, shape: tuple[int, ...], *, dtype: torch.dtype = torch.float64, block: int = 512) -> Tensor:
-    """Return the matrix ``(outputs, inputs)`` of a linear map of batches ``(batch, *shape)``, for tests and small theory."""
+    """Return the matrix ``(outputs, inputs)`` of a linear map of batches ``(batch, *shape)``."""
     size = int(torch.Size(shape).numel())
     eye = torch.eye(size, dtype=dtype)
-    columns = [apply(rows.reshape(-1, *shape)).flatten(1) for rows in eye.split(block)]
+    columns = [apply(rows.reshape(-1, *shape)).flatten(1) for rows in torch.split(eye, block)]
     return torch.cat(columns).T.contiguous()

@@ -20,9 +20,7 @@ from nullsight.types import Element, Image, InputError, Measurement, Scalar
 class Reconstruct(Protocol):
     """A reconstructor as losses see it: something to call."""
 
-    def __call__(
-        self, y: Tensor, physics: Physics, *, start: Image | None = None, draws: Draws | None = None
-    ) -> Image:
+    def __call__(self, y: Tensor, physics: Physics, *, start: Image | None = None, draws: Draws | None = None) -> Image:
         """Return ``f(y)``."""
         ...
 
