@@ -17,7 +17,7 @@ class _Linear(torch.autograd.Function):
         return forward(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         forward, adjoint = ctx.maps
         return linear_map(grad, adjoint, forward), None, None
 
