@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
+from nullsight.errors import InputError as InputError
+
 if TYPE_CHECKING:
     Image: TypeAlias = Tensor
     Measurement: TypeAlias = Tensor
@@ -38,10 +40,6 @@ else:
         Image = Measurement = Element = Scalar = Tensor
 
 Map: TypeAlias = Callable[[Tensor], Tensor]
-
-
-class InputError(ValueError):
-    """What a user handed in does not fit: one sentence with what was expected, what came and what to do."""
 
 
 @runtime_checkable
