@@ -1,1 +1,69 @@
-"""nullsight: learn to reconstruct images from measurements alone."""
+"""nullsight: learn to reconstruct images from measurements alone.
+
+Rooms and the few functions that join them are imported when they are first asked for, so that ``import nullsight`` and
+the command line's help cost nothing::
+
+    import nullsight as ns
+
+    physics = ns.physics.Inpainting(mask)
+    run = ns.fit(f, measurements, physics, loss, minutes=10, out="runs/first", seed=0)
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_ROOMS = (
+    "contracts",
+    "data",
+    "groups",
+    "losses",
+    "metrics",
+    "networks",
+    "noise",
+    "physics",
+    "reconstructors",
+    "training",
+)
+_NAMES = {
+    "Draws": "nullsight.draws",
+    "InputError": "nullsight.types",
+    "evaluate": "nullsight.evaluation",
+    "fit": "nullsight.app",
+    "load": "nullsight.app",
+}
+
+__all__ = [
+    "Draws",
+    "InputError",
+    "contracts",
+    "data",
+    "evaluate",
+    "fit",
+    "groups",
+    "load",
+    "losses",
+    "metrics",
+    "networks",
+    "noise",
+    "physics",
+    "reconstructors",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a room, or the function or class of that name, on first use (PEP 562)."""
+    if name in _ROOMS:
+        return import_module(f"nullsight.{name}")
+    if name in _NAMES:
+        value = getattr(import_module(_NAMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nullsight' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not."""
+    return sorted({*__all__, "__version__"})
