@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from nullsight.errors import InputError
 
+_BUDGETS = ("minutes", "epochs", "steps")
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -89,7 +91,7 @@ class TrainingSection(_Strict):
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainingSection":
-        given = [n for n in ("minutes", "epochs", "steps") if getattr(self, n) is not None]
+        given = [n for n in _BUDGETS if getattr(self, n) is not None]
         if len(given) > 1:
             raise ValueError(f"expected one of minutes, epochs and steps, but {' and '.join(given)} came: keep one")
         return self
@@ -103,7 +105,7 @@ class Recipe(_Strict):
     data: DataSection = DataSection()
     simulate: SimulateSection | None = None
     physics: Part | None = None
-    noise: Part = Part(name="noiseless")
+    noise: Part | None = None
     group: Part | None = None
     network: Part | None = None
     reconstructor: Part | None = None
@@ -114,11 +116,43 @@ class Recipe(_Strict):
 def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a TOML recipe and apply ``section.key=value`` overrides (TOML values; a bare word is a string).
 
+    ``base = "common.toml"`` takes another recipe's values where this one has none; sections are merged key by key,
+    except that a part with another ``name`` and the list of losses stand for themselves.
+
     Raises:
         InputError: no such file, no TOML, an unknown key (the valid ones are named) or a value that does not fit.
     """
+    content = _with_base(path, ())
+    for override in overrides:
+        apply_override(content, override)
+    return parse_recipe(content, str(path))
+
+
+def _with_base(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    content = _read_toml(path)
+    base = content.pop("base", None)
+    if base is None:
+        return content
+    below = (path.parent / str(base)).resolve()
+    if below in (*above, path.resolve()):
+        raise InputError(f"expected a base recipe that is not based on itself, but {path} leads back to {below}")
+    return _merged(_with_base(below, (*above, path.resolve())), content)
+
+
+def _merged(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in content.items():
+        old = merged.get(key)
+        same = (
+            isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) == old.get("name")
+        )
+        merged[key] = _merged(old, value) if same and isinstance(old, dict) else value
+    return merged
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"expected a recipe at {path}, but it cannot be read ({error.strerror}): check the path"
@@ -129,9 +163,6 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"expected {path} to be TOML, but it is not: {error}") from None
-    for override in overrides:
-        apply_override(content, override)
-    return parse_recipe(content, str(path))
 
 
 def parse_recipe(content: dict[str, Any], source: str) -> Recipe:
@@ -156,6 +187,9 @@ def apply_override(content: dict[str, Any], override: str) -> None:
     for key in keys[:-1]:
         place = _step(place, key, override)
     last = keys[-1]
+    if keys[:-1] == ["training"] and last in _BUDGETS:  # one budget stands in place of another
+        for other in _BUDGETS:
+            place.pop(other, None)
     if isinstance(place, list):
         _step(place, last, override)
         place[int(last)] = value

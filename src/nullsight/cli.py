@@ -1,0 +1,177 @@
+"""The command line: parse, call ``nullsight.app``, print. Everything heavy is imported when a command runs."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from nullsight.errors import InputError
+from nullsight.outcome import Outcome
+from nullsight.schema import Recipe, read_recipe
+
+HELP = """Learn to reconstruct images from measurements alone.
+
+A recipe (TOML) names the measurements, the physics, the symmetry group, the network, the loss and the training. Any of
+its values can be changed on the command line: training.minutes=5 or --training.minutes 5. Exit codes: 0 done, 1 a check
+failed, 2 bad input, 130 interrupted (the line that resumes is printed)."""
+
+app = App(name="nullsight", help=HELP, help_format="plaintext", version_flags=["--version"])
+Overrides = Annotated[str, Parameter(help="section.key=value, in place of the recipe's values")]
+Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="where to write; a new name is made if not given")]
+
+
+@app.command
+def demo(*, out: Out = None) -> Outcome:
+    """Train sparse-view CT of made-up anatomy from sinograms alone (4 minutes) and write a report."""
+    from nullsight import demo as room
+
+    return room.demo(out or Path("demo"))
+
+
+@app.command
+def simulate(recipe: Path, *overrides: Overrides) -> Outcome:
+    """Make measurement files from the images that the recipe's [simulate] section names."""
+    from nullsight import app as room
+
+    return room.simulate_recipe(_read(recipe, overrides), recipe.parent)
+
+
+@app.command
+def check(recipe: Path, *overrides: Overrides) -> Outcome:
+    """Check the recipe's very physics and group: adjoint, A_dagger, gradients, group law, stated errors."""
+    from nullsight import app as room
+
+    return room.check_recipe(_read(recipe, overrides), recipe.parent)
+
+
+@app.command
+def fit(
+    recipe: Path | None = None,
+    *overrides: Overrides,
+    minutes: Annotated[float | None, Parameter(help="wall minutes, in place of the recipe's budget")] = None,
+    out: Out = None,
+    resume: Annotated[Path | None, Parameter(help="an interrupted or finished run folder to go on with")] = None,
+    start_from: Annotated[Path | None, Parameter(help="a run whose weights to begin with")] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="one step; estimate memory and time, write nothing")] = False,
+) -> Outcome:
+    """Train the recipe's reconstructor from its measurements; Ctrl-C keeps what is learned and says how to resume."""
+    from nullsight import app as room
+
+    changes = [*overrides, *([] if minutes is None else [f"training.minutes={minutes}"])]
+    if resume is not None:
+        if recipe is not None:
+            changes = [str(recipe), *changes]  # with --resume there is no recipe: the word is an override
+        return room.resume_run(resume, changes)
+    if recipe is None:
+        raise InputError("expected a recipe or --resume RUN, but neither came: nullsight fit recipe.toml")
+    read = _read(recipe, changes)
+    if dry_run:
+        return room.dry_run(read, recipe.parent)
+    return room.fit_recipe(read, recipe.parent, out=out, stem=recipe.stem, start_from=start_from)
+
+
+@app.command
+def reconstruct(
+    run: Path,
+    measurements: Path,
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="images.npy, .npz, .h5 or a folder for PNG or TIFF")],
+    physics: Annotated[Path | None, Parameter(help="a recipe whose [physics] made these measurements")] = None,
+    overwrite: Annotated[bool, Parameter(negative="", help="replace what is at --out")] = False,
+) -> Outcome:
+    """Reconstruct new measurements with a trained run."""
+    from nullsight import app as room
+
+    other = None if physics is None else (_read(physics, ()), physics.parent)
+    return room.reconstruct_file(run, measurements, out, other=other, overwrite=overwrite)
+
+
+@app.command
+def evaluate(
+    run: Path,
+    *others: Path,
+    measurements: Annotated[Path | None, Parameter(help="in place of the recipe's test measurements")] = None,
+    truth: Annotated[Path | None, Parameter(help="their ground truth; without it only residuals are given")] = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="a results .json to write or add to")] = None,
+) -> Outcome:
+    """Score a run, and others beside it, against A_dagger y: PSNR, SSIM, NMSE, residual, with intervals."""
+    from nullsight import app as room
+
+    return room.evaluate_runs([run, *others], measurements=measurements, truth=truth, out=out)
+
+
+@app.command
+def report(run: Path, *others: Annotated[Path, Parameter(help="runs to stand beside it")], out: Out = None) -> Outcome:
+    """Write a run's report, one HTML page with pictures, curves, scores and the recipe."""
+    from nullsight import app as room
+
+    return room.report_runs([run, *others], out=out)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; no traceback unless ``--debug`` is among the arguments."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in tokens
+    tokens = _overrides_as_words([token for token in tokens if token != "--debug"])
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    return _guarded(lambda: _run(tokens, errors), errors, debug)
+
+
+def _run(tokens: list[str], errors: Console) -> int:
+    outcome = app(tokens, exit_on_error=False, print_error=False, result_action="return_value", error_console=errors)
+    if not isinstance(outcome, Outcome):  # --version and --help print for themselves
+        return 0
+    for line in outcome.lines:
+        print(line)
+    return int(outcome.code)
+
+
+def _guarded(command: Callable[[], int], errors: Console, debug: bool) -> int:
+    try:
+        return command()
+    except KeyboardInterrupt:
+        errors.print("interrupted", markup=False)
+        return 130
+    except BrokenPipeError:
+        return 0
+    except (InputError, CycloptsError, OSError, MemoryError) as error:
+        if debug:
+            raise
+        errors.print(f"nullsight: {_one_line(error)}", markup=False)
+        return 2
+    except Exception as error:
+        if debug:
+            raise
+        kind = type(error).__name__
+        errors.print(
+            f"nullsight: unexpected {kind}: {_one_line(error)} (run again with --debug to see where)", markup=False
+        )
+        return 2
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _read(recipe: Path, overrides: Sequence[str]) -> Recipe:
+    return read_recipe(recipe, overrides)
+
+
+def _overrides_as_words(tokens: Sequence[str]) -> list[str]:
+    """Turn ``--section.key value`` and ``--section.key=value`` into the word ``section.key=value``."""
+    words: list[str] = []
+    rest = iter(tokens)
+    for token in rest:
+        key = token.partition("=")[0]
+        if token.startswith("--") and "." in key and "/" not in key:
+            words.append(token[2:] if "=" in token else f"{token[2:]}={next(rest, '')}")
+        else:
+            words.append(token)
+    return words
+
+
+if __name__ == "__main__":
+    sys.exit(main())
