@@ -1,0 +1,216 @@
+"""Committed results: one JSON shape, rows merged into it, tables made from it."""
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from nullsight.errors import InputError
+from nullsight.evaluation.base import Evaluation
+from nullsight.evaluation.statistics import t_interval
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all methods of a result have in common.
+
+    Attributes:
+        task: such as "CT, 50 views, 128 x 128".
+        dataset: its name and version.
+        machine: processor or accelerator.
+        threads: of the processor, > 0.
+        commit: of this project.
+        date: ISO 8601.
+        command: that makes the file.
+    """
+
+    task: str
+    dataset: str
+    machine: str
+    threads: int
+    commit: str
+    date: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a method came about: what a reader needs to compare it fairly.
+
+    Attributes:
+        uses_truth: whether any reference entered its training.
+        helpers: what it needed besides measurements and operator (a pretrained network, a fitted prior).
+        minutes: wall minutes of training, preparation included.
+        setup_minutes: the part of them spent on preparation.
+        seeds: of its runs.
+        recipe: path of the recipe, or None for a method that is not trained.
+        psnr_train_mean: mean PSNR on the training set, dB, where it was scored.
+    """
+
+    uses_truth: bool = False
+    helpers: tuple[str, ...] = ()
+    minutes: float = 0.0
+    setup_minutes: float = 0.0
+    seeds: tuple[int, ...] = ()
+    recipe: str | None = None
+    psnr_train_mean: float | None = None
+
+
+def to_result(evaluation: Evaluation, setting: Setting, methods: Mapping[str, Method]) -> Result:
+    """Return an evaluation against truth in the shape of ``results/NAME.json``.
+
+    Args:
+        evaluation: with PSNR and SSIM, of counted images alone.
+        setting: what all methods have in common.
+        methods: how those methods came about that were trained; the others are taken as not trained.
+
+    Raises:
+        InputError: an evaluation without truth, or notes on a method that was not evaluated.
+    """
+    if "psnr" not in evaluation.metrics:
+        raise InputError("expected an evaluation against truth, but it has no PSNR: evaluate with truth")
+    for name in methods:
+        evaluation.scores(name)
+    return {
+        **asdict(setting),
+        "psnr_unit": f"dB, {evaluation.range_statement}",
+        "test_images": sum(evaluation.counted),
+        "duplicates_counted_once": True,
+        "methods": [_row(evaluation, one.name, methods.get(one.name, Method())) for one in evaluation.methods],
+    }
+
+
+def _row(evaluation: Evaluation, name: str, method: Method) -> Result:
+    of_psnr = evaluation.mean(name, "psnr")
+    notes = asdict(method)
+    train = notes.pop("psnr_train_mean")
+    return {
+        "name": name,
+        "uses_truth": notes.pop("uses_truth"),
+        "helpers": list(notes.pop("helpers")),
+        "psnr_mean": of_psnr.mean,
+        "psnr_ci95": [of_psnr.low, of_psnr.high],
+        "psnr": list(evaluation.values(name, "psnr")),
+        "psnr_train_mean": train,
+        "ssim_mean": evaluation.mean(name, "ssim").mean,
+        **{**notes, "seeds": list(method.seeds)},
+    }
+
+
+def merge(old: Result, new: Result) -> Result:
+    """Return ``new`` with the methods of ``old`` that it lacks; a method in both is taken from ``new``.
+
+    Raises:
+        InputError: the two are not about the same task, data, PSNR unit and images.
+    """
+    for key in ("task", "dataset", "psnr_unit", "test_images", "duplicates_counted_once"):
+        if old[key] != new[key]:
+            raise InputError(
+                f"expected results with the same {key} in one file, but {old[key]!r} and {new[key]!r} came: write them "
+                f"to two files"
+            )
+    fresh = {row["name"]: row for row in new["methods"]}
+    kept = [fresh.pop(row["name"], row) for row in old["methods"]]
+    return {**new, "methods": [*kept, *fresh.values()]}
+
+
+def write_result(path: Path | str, result: Result) -> Result:
+    """Write a result, merged with what the file holds already, in one step; return what was written.
+
+    Raises:
+        InputError: the file holds something else, or results of another task.
+    """
+    path = Path(path)
+    if path.exists():
+        result = merge(read_result(path), result)
+    write_atomically(path, json.dumps(_finite(result), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return result
+
+
+def read_result(path: Path | str) -> Result:
+    """Return the result in a file; InputError where there is none."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as reason:
+        raise InputError(f"expected a result as JSON in {path}, but it cannot be read: {reason}") from reason
+    if not isinstance(content, dict) or not {"task", "psnr_unit", "methods"} <= content.keys():
+        raise InputError(f"expected a result with task, psnr_unit and methods in {path}, but something else is there")
+    return content
+
+
+def markdown_table(result: Result, against: str | None = None) -> str:
+    """Return the table of a result as Markdown.
+
+    Args:
+        result: as :func:`read_result` returns it.
+        against: a method whose paired differences get a column of their own.
+
+    Raises:
+        InputError: no method is called ``against``.
+    """
+    rows: list[Result] = result["methods"]
+    base = [row for row in rows if row["name"] == against]
+    if against is not None and not base:
+        raise InputError(f"expected a method among {', '.join(r['name'] for r in rows)}, but {against!r} came")
+    paired = [f"over {against}"] if base else []
+    head = ["method", "truth used", "PSNR", "95 % interval", *paired, "SSIM", "train PSNR", "minutes"]
+    lines = [head, ["---", "---", "---:", "---:", *["---:"] * len(base), "---:", "---:", "---:"]]
+    for row in rows:
+        low, high = row["psnr_ci95"]
+        lines.append(
+            [
+                row["name"],
+                "yes" if row["uses_truth"] else "no",
+                _number(row["psnr_mean"], 2),
+                f"{_number(low, 2)} .. {_number(high, 2)}",
+                *[_paired(row["psnr"], one["psnr"]) for one in base],
+                _number(row["ssim_mean"], 3),
+                _number(row["psnr_train_mean"], 2),
+                _number(row["minutes"], 1),
+            ]
+        )
+    note = f"{result['task']}: PSNR in {result['psnr_unit']}; {result['test_images']} distinct test images."
+    return "\n".join([*("| " + " | ".join(line) + " |" for line in lines), "", note, ""])
+
+
+def write_atomically(path: Path | str, text: str) -> None:
+    """Write a text file so that it is there whole or as it was before, whatever happens in between."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).chmod(0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _paired(values: Sequence[float | None], base: Sequence[float | None]) -> str:
+    numbers = [math.nan if a is None or b is None else a - b for a, b in zip(values, base, strict=True)]
+    if not any(numbers):
+        return "n/a"
+    found = t_interval(numbers)
+    return f"{_number(found.mean, 2, '+')} ({_number(found.low, 2, '+')} .. {_number(found.high, 2, '+')})"
+
+
+def _number(value: float | None, digits: int, sign: str = "") -> str:
+    return "n/a" if value is None or math.isnan(value) else f"{value:{sign}.{digits}f}"
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no word for (NaN, infinity) by null."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
