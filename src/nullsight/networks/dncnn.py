@@ -1,0 +1,129 @@
+"""DnCNN: a plain stack of convolutions that predicts what to take off the image, with and without additive terms."""
+
+import torch
+from torch import nn
+
+from nullsight.networks.layers import (
+    NEAR_ZERO,
+    Network,
+    add_input,
+    check_channels,
+    check_layout,
+    conv_norm_relu,
+    convolution,
+    draw_weights,
+    quietly,
+)
+from nullsight.networks.norms import BIAS_FREE, NO_NORM, Norm
+from nullsight.types import Image, InputError
+
+
+class _Stack(Network):
+    """Convolution, ReLU; ``depth - 2`` times convolution, norm, ReLU; convolution; plus the input."""
+
+    def __init__(
+        self, channels: int, width: int, depth: int, seed: int, out_channels: int | None, norm: Norm, dimension: int
+    ) -> None:
+        super().__init__()
+        check_layout(channels, width, depth, 2, dimension)
+        outputs = channels if out_channels is None else out_channels
+        if outputs > channels:
+            raise InputError(
+                f"expected at most {channels} output channels, to which the input can be added, but {outputs} came"
+            )
+        self.channels, self.width, self.depth, self.seed = channels, width, depth, seed
+        self.out_channels, self.norm, self.dimension = out_channels, norm, dimension
+        plain = BIAS_FREE if norm.homogeneous else NO_NORM
+        with quietly():
+            inner = [layer for _ in range(depth - 2) for layer in conv_norm_relu(width, width, norm, dimension)]
+            self.body = nn.Sequential(*conv_norm_relu(channels, width, plain, dimension), *inner)
+            self.last = convolution(width, outputs, 3, dimension, bias=plain.bias)
+        self._draw()
+
+    def forward(self, x: Image) -> Image:
+        """Return the image of the same size, ``(batch, out_channels, *space)``."""
+        check_channels(x, self.channels, self.dimension)
+        return add_input(x, self.last(self.body(x)))
+
+    def _draw(self) -> None:
+        draw_weights(self, self.seed)
+        with torch.no_grad():
+            next(self.last.parameters()).mul_(NEAR_ZERO)
+
+
+class DnCNN(_Stack):
+    """The residual denoiser of Zhang et al., "Beyond a Gaussian denoiser", IEEE TIP 2017, for images of any size.
+
+    The published network has batch statistics (``norm=BatchNorm()``); the default has none. The last layer starts
+    small, so that the untrained network nearly returns its input.
+
+    Args:
+        channels: of the input images.
+        width: channels of the hidden layers.
+        depth: number of convolutions, >= 2.
+        seed: of the weights.
+        out_channels: of the output (at most ``channels``; it is added to the first of them); None means ``channels``.
+        norm: what follows each convolution but the first and the last.
+        dimension: 1 for signals, 2 for images, 3 for volumes.
+
+    Example:
+        >>> DnCNN(1, width=8, depth=4, seed=0)(torch.rand(2, 1, 9, 7)).shape
+        torch.Size([2, 1, 9, 7])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int = 64,
+        depth: int = 17,
+        *,
+        seed: int = 0,
+        out_channels: int | None = None,
+        norm: Norm = NO_NORM,
+        dimension: int = 2,
+    ) -> None:
+        super().__init__(channels, width, depth, seed, out_channels, norm, dimension)
+
+
+class BiasFreeDnCNN(_Stack):
+    """DnCNN without any additive term: ``G(gain x) = gain G(x)`` for every gain >= 0, exactly.
+
+    Such a network denoises far outside the noise levels it was trained on: Mohan et al., "Robust and interpretable
+    blind image denoising via bias-free convolutional neural networks", ICLR 2020. Homogeneous also while training with
+    the default; with ``BiasFreeBatchNorm()``, as published, in eval mode only.
+
+    Args:
+        channels: of the input images.
+        width: channels of the hidden layers.
+        depth: number of convolutions, >= 2.
+        seed: of the weights.
+        out_channels: of the output (at most ``channels``; it is added to the first of them); None means ``channels``.
+        norm: a homogeneous one, ``BiasFree()`` or ``BiasFreeBatchNorm()``.
+        dimension: 1 for signals, 2 for images, 3 for volumes.
+
+    Raises:
+        InputError: a norm with additive terms.
+
+    Example:
+        >>> network, x = BiasFreeDnCNN(1, width=8, depth=4, seed=0), torch.rand(1, 1, 8, 8)
+        >>> torch.allclose(network(4 * x), 4 * network(x))
+        True
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int = 64,
+        depth: int = 17,
+        *,
+        seed: int = 0,
+        out_channels: int | None = None,
+        norm: Norm = BIAS_FREE,
+        dimension: int = 2,
+    ) -> None:
+        if not norm.homogeneous:
+            raise InputError(
+                f"expected a norm without additive terms, but {type(norm).__name__} came: choose BiasFree() or "
+                f"BiasFreeBatchNorm(), or DnCNN"
+            )
+        super().__init__(channels, width, depth, seed, out_channels, norm, dimension)
