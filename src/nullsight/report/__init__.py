@@ -1,0 +1,38 @@
+"""Reports: a run as one self-contained HTML page that a person wants to look at."""
+
+from nullsight.report.axes import LinearAxis, LogAxis
+from nullsight.report.content import (
+    Chart,
+    Curve,
+    Example,
+    Headline,
+    Panel,
+    ReportContent,
+    Table,
+    error_map,
+)
+from nullsight.report.fill import curves, image_table, interval_text, score_table
+from nullsight.report.page import build_report, write_report
+from nullsight.report.pictures import heat, log_magnitude, plain
+
+__all__ = [
+    "Chart",
+    "Curve",
+    "Example",
+    "Headline",
+    "LinearAxis",
+    "LogAxis",
+    "Panel",
+    "ReportContent",
+    "Table",
+    "build_report",
+    "curves",
+    "error_map",
+    "heat",
+    "image_table",
+    "interval_text",
+    "log_magnitude",
+    "plain",
+    "score_table",
+    "write_report",
+]
