@@ -1,1 +1,52 @@
-"""training."""
+"""Training: the loop of Algorithm 1, its plan, its checkpoints and what is left of it, a run."""
+
+from nullsight.training.checkpoint import Checkpoints
+from nullsight.training.folders import new_run_folder
+from nullsight.training.held_out import Observer, TruthScore
+from nullsight.training.optimisers import Adam, AdamW, Optimiser
+from nullsight.training.progress import Bar, Display, PlainLines, Silent
+from nullsight.training.run import Interrupted, Run, open_run
+from nullsight.training.schedules import Constant, Cosine, Schedule, Steps
+from nullsight.training.settings import Settings
+from nullsight.training.train import train
+from nullsight.training.weights import load_weights, read_weights
+
+__all__ = [
+    "OPTIMISERS",
+    "SCHEDULES",
+    "Adam",
+    "AdamW",
+    "Bar",
+    "Checkpoints",
+    "Constant",
+    "Cosine",
+    "Display",
+    "Interrupted",
+    "Observer",
+    "Optimiser",
+    "PlainLines",
+    "Run",
+    "Schedule",
+    "Settings",
+    "Silent",
+    "Steps",
+    "TruthScore",
+    "load_weights",
+    "new_run_folder",
+    "open_run",
+    "read_weights",
+    "train",
+]
+
+OPTIMISERS: dict[str, type[Optimiser]] = {
+    "adam": Adam,
+    "adam_w": AdamW,
+}
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "steps": Steps,
+    "cosine": Cosine,
+}
+
+TABLE: dict[str, type] = {**OPTIMISERS, **SCHEDULES}

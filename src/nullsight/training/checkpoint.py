@@ -1,0 +1,152 @@
+"""Checkpoints: each is one new folder, made known by one renamed pointer; at any moment the last whole one is valid.
+
+``checkpoints/pointer.json`` names two folders beside it, ``last`` and ``best``. Files are written into a folder under a
+temporary name, flushed to the disk, the folder is renamed, the pointer is replaced, and only then are older folders
+removed. What a killed run left behind is removed by the next one.
+"""
+
+import io
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nullsight.types import InputError
+
+_POINTER = "pointer.json"
+_TEMPORARY = ".writing-"
+
+WEIGHTS = "weights.safetensors"
+AVERAGED = "averaged.safetensors"
+STATE = "state.pt"
+
+
+class Checkpoints:
+    """The checkpoints of one run folder.
+
+    Args:
+        folder: the run's ``checkpoints`` folder; made when the first one is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def last(self) -> Path | None:
+        """The folder of the newest checkpoint; None before the first."""
+        return self._named("last")
+
+    @property
+    def best(self) -> Path | None:
+        """The folder of the checkpoint with the best held-out total, else of the newest; None before the first."""
+        return self._named("best") or self.last
+
+    def write(self, step: int, files: dict[str, bytes], *, best: bool) -> None:
+        """Write a checkpoint and point ``last`` (and ``best``) to it.
+
+        Raises:
+            InputError: the disk is full or not writable; the checkpoint before is untouched.
+        """
+        name = self._free_name(step)
+        temporary = self.folder / f"{_TEMPORARY}{name}"
+        try:
+            temporary.mkdir(parents=True, exist_ok=True)
+            for file, content in files.items():
+                _write(temporary / file, content)
+            _sync_folder(temporary)
+            os.rename(temporary, self.folder / name)
+            pointer = self._pointer()
+            pointer = {"last": name, "best": name if best else pointer.get("best")}
+            replace_file(self.folder / _POINTER, json.dumps(pointer).encode())
+        except OSError as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            size = sum(map(len, files.values())) / 1e6
+            before = "no checkpoint was written before" if self.last is None else f"{self.last.name} before it is whole"
+            raise InputError(
+                f"expected room to write a checkpoint of {size:.1f} MB in {self.folder}, but it cannot be written "
+                f"({error.strerror or error}); {before}: make room and resume"
+            ) from None
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove every folder that the pointer does not name."""
+        if not self.folder.is_dir():
+            return
+        named = {name for name in self._pointer().values() if name}
+        for entry in self.folder.iterdir():
+            if entry.is_dir() and entry.name not in named:
+                shutil.rmtree(entry, ignore_errors=True)
+            elif entry.name.startswith(_TEMPORARY):
+                entry.unlink(missing_ok=True)
+
+    def _free_name(self, step: int) -> str:
+        name, copy = f"step-{step:09d}", 1
+        while (self.folder / name).exists():
+            copy += 1
+            name = f"step-{step:09d}-{copy}"
+        return name
+
+    def _named(self, which: str) -> Path | None:
+        name = self._pointer().get(which)
+        return None if name is None else self.folder / name
+
+    def _pointer(self) -> dict[str, str | None]:
+        path = self.folder / _POINTER
+        try:
+            content: dict[str, str | None] = json.loads(path.read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError):
+            raise InputError(f"expected {path} to name the checkpoints, but it cannot be read: restore it") from None
+        return content
+
+
+def state_to_bytes(state: dict[str, Any]) -> bytes:
+    """Return plain tensors, numbers, lists and dicts as the content of ``state.pt``."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Return what :func:`state_to_bytes` wrote; no code in it is run.
+
+    Raises:
+        InputError: the file is missing, cut off, or holds something other than tensors and numbers.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError(
+            f"expected a whole training state at {path}, but it cannot be read ({reason}): restore the file, or start "
+            f"a new run from the weights beside it"
+        ) from None
+    return state
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step: whoever reads it finds the old content or the new one."""
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+    _write(temporary, content)
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

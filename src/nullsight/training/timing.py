@@ -1,0 +1,79 @@
+"""From minutes to steps: a few real steps are timed and undone, and the plan is made, once."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from nullsight.training.loop import Loop
+from nullsight.training.plan import LOOKS, Plan, make_plan, planned_steps, steps_in
+from nullsight.types import InputError
+
+_LEAST = 3  # timed steps, after one that warms up
+_MOST = 50
+_SHARE = 0.03  # of the budget may go into timing, once the least is done
+
+
+def plan_for(loop: Loop, trajectory: dict[str, Any]) -> tuple[Plan, dict[str, float]]:
+    """Return the plan of a fresh run and the scores before its first step.
+
+    With a budget in minutes the preparation up to here counts, and so will the evaluations.
+    """
+    settings, backend = loop.settings, loop.backend
+    before = time.monotonic()
+    scores = backend.from_first(loop.evaluate)
+    look = time.monotonic() - before
+    steps, seconds = planned_steps(settings, loop.order.per_epoch), None
+    if steps is None:
+        seconds = seconds_per_step(loop, settings.budget[1])
+        left = settings.budget[1] - loop.minutes()
+        if settings.evaluate_every is None:
+            left -= LOOKS * look / 60
+        else:
+            seconds += look / settings.evaluate_every
+        steps = steps_in(left, seconds)
+    preparation = (time.monotonic() - loop.began) / 60
+    plan = make_plan(settings, steps, seconds, preparation, trajectory)
+    return backend.from_first(lambda: plan), scores
+
+
+def lengthened_plan(loop: Loop, plan: Plan) -> Plan:
+    """Return the plan of a run that goes on with another budget, which counts from the run's beginning.
+
+    Raises:
+        InputError: the run is beyond that budget already.
+    """
+    settings, state = loop.settings, loop.state
+    steps, seconds = planned_steps(settings, loop.order.per_epoch), plan.seconds_per_step
+    name, value = settings.budget
+    if steps is None:
+        seconds = seconds or seconds_per_step(loop, value)
+        steps = state.step + (steps_in(value - state.minutes, seconds) if value > state.minutes else -1)
+    if steps < state.step:
+        raise InputError(
+            f"expected a budget above the {state.step} steps ({state.minutes:.1f} minutes) that this run has had, "
+            f"but {name} = {value} came: the budget counts from the run's beginning"
+        )
+    state.misses = 0
+    longer = replace(
+        plan,
+        steps=steps,
+        budget=settings.budget,
+        seconds_per_step=seconds,
+        evaluate_every=settings.evaluate_every or plan.evaluate_every,
+        log_every=settings.log_every or plan.log_every,
+    )
+    decided: Plan = loop.backend.from_first(lambda: longer)
+    return decided
+
+
+def seconds_per_step(loop: Loop, minutes: float) -> float:
+    """Time some steps and put everything back as it was before them."""
+    snapshot = loop.state.snapshot()
+    allowed, spent, count = minutes * 60 * _SHARE, 0.0, 0
+    loop.step(0.5, 0.0)  # half way through, where terms that come in slowly are there, and without moving the weights
+    while loop.backend.any(count < _LEAST or (spent < allowed and count < _MOST)):
+        before = time.monotonic()
+        loop.step(0.5, 0.0)
+        spent, count = spent + time.monotonic() - before, count + 1
+    loop.state.restore(snapshot, "the run")
+    return spent / count
