@@ -1,1 +1,35 @@
-"""reconstructors."""
+"""Reconstructors: measurements and their physics in, images out.
+
+The parts of an unrolled one are values with tables of their own, ``data_steps.TABLE`` and ``unrolled.FORMS``.
+"""
+
+from nullsight.reconstructors.base import Reconstructor
+from nullsight.reconstructors.data_steps import DataStep, LeastSquares, Preconditioned
+from nullsight.reconstructors.simple import ArtifactRemoval, Direct, LinearInverse, NullSpace
+from nullsight.reconstructors.unrolled import Form, Proximal, TwoInputs, Unrolled, UnrolledUntied
+
+__all__ = [
+    "TABLE",
+    "ArtifactRemoval",
+    "DataStep",
+    "Direct",
+    "Form",
+    "LeastSquares",
+    "LinearInverse",
+    "NullSpace",
+    "Preconditioned",
+    "Proximal",
+    "Reconstructor",
+    "TwoInputs",
+    "Unrolled",
+    "UnrolledUntied",
+]
+
+TABLE: dict[str, type[Reconstructor]] = {
+    "linear_inverse": LinearInverse,
+    "direct": Direct,
+    "artifact_removal": ArtifactRemoval,
+    "null_space": NullSpace,
+    "unrolled": Unrolled,
+    "unrolled_untied": UnrolledUntied,
+}

@@ -7,14 +7,18 @@ from torch import Tensor, nn
 
 from nullsight.draws import Draws
 from nullsight.physics.base import Physics
-from nullsight.types import Image, InputError, Measurement
+from nullsight.types import Image, InputError, Measurement, check_batch
 
 
 class Reconstructor(nn.Module, ABC):
     """``f(y, physics) -> x``. The physics is handed in, so a trained f runs on another mask, angle set or size.
 
-    The intensity scale of the data is a buffer stored with the weights: networks see images divided by it, so that
-    measurements in counts, 1/mm or arbitrary units train alike.
+    A subclass writes ``_reconstruct``; it is called with ``y`` and ``start`` of the right shapes, and what it returns
+    is checked. The intensity scale of the data is a buffer stored with the weights: networks see images divided by it,
+    so that measurements in counts, 1/mm or arbitrary units train alike.
+
+    Attributes:
+        scale: 0-d, the intensity of a bright pixel in the image's unit; 1 until :meth:`set_scale`.
     """
 
     scale: Tensor
@@ -34,17 +38,43 @@ class Reconstructor(nn.Module, ABC):
             physics: the operator that made them (one for all, or one a sample).
             start: ``A_dagger y`` where it is known already, ``(batch, *physics.image_shape)``.
             draws: randomness, for reconstructors that need it.
+
+        Returns:
+            Images ``(batch, *physics.image_shape)``.
+
+        Raises:
+            InputError: ``y`` or ``start`` do not belong to this physics, or a network returns images of another shape.
         """
-        return self._reconstruct(y, physics, start, draws)
+        check_batch(y, physics.measurement_shape, "measurement")
+        if start is not None:
+            check_batch(start, physics.image_shape, "starting image")
+            if start.shape[0] != y.shape[0]:
+                raise InputError(
+                    f"expected one starting image a measurement, but {start.shape[0]} images came for {y.shape[0]}"
+                )
+        x = self._reconstruct(y, physics, start, draws)
+        expected = (y.shape[0], *physics.image_shape)
+        if tuple(x.shape) != expected:
+            raise InputError(
+                f"expected {type(self).__name__} to return images of shape {expected}, but {tuple(x.shape)} came: "
+                f"check that its network returns images of the physics's image_shape"
+            )
+        return x
 
     def set_scale(self, images: Image) -> None:
         """Set the intensity scale to the 99.9th percentile of ``|images|`` (``A_dagger y`` of the training data)."""
         values = images.detach().abs().flatten()
-        step = max(1, values.numel() // 1_000_000)  # torch.quantile takes at most 16 million values
-        top = torch.quantile(values[::step].double(), 0.999)
+        # torch.quantile takes at most 16 million values; an odd stride does not keep to one column of the images
+        stride = max(1, values.numel() // 1_000_000) | 1
+        top = torch.quantile(values[::stride].double(), 0.999)
         if not (bool(torch.isfinite(top)) and float(top) > 0):
             raise InputError(
                 f"expected measurements whose A_dagger y is finite and not zero, but its 99.9th percentile is "
                 f"{float(top)}: check the units and the operator"
             )
         self.scale.fill_(float(top))
+
+    def _apply_network(self, network: nn.Module, x: Tensor) -> Tensor:
+        """Return ``s G(x / s)``, in the dtype of ``x`` also where the network runs in a lower one."""
+        out: Tensor = network(x / self.scale)
+        return out.to(x.dtype) * self.scale

@@ -1,0 +1,146 @@
+"""Unrolled proximal gradient descent: data steps with learned lengths, each followed by a network."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nullsight.draws import Draws
+from nullsight.physics.base import Physics
+from nullsight.reconstructors.base import Reconstructor
+from nullsight.reconstructors.data_steps import LEAST_SQUARES, DataStep
+from nullsight.types import Image, InputError, Measurement
+
+
+class Form(ABC):
+    """What the network sees of the data step."""
+
+    @abstractmethod
+    def see(self, u: Image, move: Image) -> Tensor:
+        """Return the network's input for the iterate ``u`` and the data step ``move = tau grad E(u)``."""
+
+
+@dataclass(frozen=True)
+class Proximal(Form):
+    """The network sees ``u - tau grad E(u)`` and stands for a proximal operator: ``channels`` in and out."""
+
+    def see(self, u: Image, move: Image) -> Tensor:
+        """Return ``u - move``."""
+        return u - move
+
+
+@dataclass(frozen=True)
+class TwoInputs(Form):
+    """The network sees ``u`` and ``tau grad E(u)`` one after the other: ``2 channels`` in, ``channels`` out.
+
+    ``UNet(2, out_channels=1)`` is such a network for images of one channel; its residual connection adds ``u``. Adler,
+    Oktem, "Learned primal-dual reconstruction", IEEE TMI 2018, and "Solving ill-posed inverse problems using iterative
+    deep neural networks", Inverse Problems 2017.
+    """
+
+    def see(self, u: Image, move: Image) -> Tensor:
+        """Return both along the channels, ``(batch, 2 channels, *space)``."""
+        return torch.cat([u, move], 1)
+
+
+PROXIMAL = Proximal()
+
+
+class _Iteration(Reconstructor):
+    """``u_0 = A_dagger y``, ``u_{k+1} = s G_k(see(u_k, tau_k grad E(u_k)) / s)``."""
+
+    def __init__(self, steps: int, form: Form, data: DataStep) -> None:
+        super().__init__()
+        if steps < 1:
+            raise InputError(f"expected at least 1 step, but {steps} came")
+        self.form, self.data = form, data
+        self.log_tau = nn.Parameter(torch.zeros(steps))
+
+    @property
+    def tau(self) -> Tensor:
+        """The learned lengths of the data steps, > 0, ``(steps,)``, in units of the natural one; 1 at the start."""
+        return self.log_tau.exp()
+
+    @abstractmethod
+    def _stages(self) -> Sequence[nn.Module]: ...
+
+    def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
+        first = physics.A_dagger(y) if start is None else start
+        u = first
+        for tau, network in zip(self.tau, self._stages(), strict=True):
+            move = tau * self.data.direction(u, y, physics, first)
+            u = self._apply_network(network, self.form.see(u, move))
+        return u
+
+
+class Unrolled(_Iteration):
+    """``steps`` iterations of proximal gradient descent from ``A_dagger y``, one network for all of them (tied).
+
+    ``u_{k+1} = G(u_k - tau_k grad E(u_k))`` with ``E(u) = |A u - y|^2 / 2`` and learned ``tau_k > 0``, at the start
+    ``1 / |A|^2``; relative to ``|A|``, so a trained f keeps its steps on another operator. The network sees images
+    divided by the data's scale. Its weights are stored once. Gregor, LeCun, "Learning fast approximations of sparse
+    coding", ICML 2010; Monga, Li, Eldar, "Algorithm unrolling", IEEE Signal Processing Magazine 2021.
+
+    Args:
+        network: any image network with the channels that ``form`` asks for.
+        steps: number of iterations, >= 1.
+        form: what the network sees.
+        data: the direction of the data step.
+
+    Raises:
+        InputError: steps below 1.
+
+    Example:
+        >>> from nullsight.networks import DnCNN, UNet
+        >>> f = Unrolled(DnCNN(1, width=8, depth=4, seed=0), steps=3)
+        >>> both = Unrolled(UNet(2, width=8, depth=2, out_channels=1, seed=0), steps=3, form=TwoInputs())
+    """
+
+    def __init__(
+        self, network: nn.Module, steps: int = 5, *, form: Form = PROXIMAL, data: DataStep = LEAST_SQUARES
+    ) -> None:
+        super().__init__(steps, form, data)
+        self.steps, self.network = steps, network
+
+    def _stages(self) -> Sequence[nn.Module]:
+        return [self.network] * self.steps
+
+
+class UnrolledUntied(_Iteration):
+    """As :class:`Unrolled`, with a network of its own for every iteration; as many iterations as networks.
+
+    Args:
+        networks: one a step, first to last; :func:`nullsight.networks.copies` makes them from one.
+        form: what the networks see.
+        data: the direction of the data step.
+
+    Raises:
+        InputError: no network, or one object given twice (that would be stored twice: tie all of them in Unrolled).
+
+    Example:
+        >>> from nullsight.networks import DnCNN, copies
+        >>> f = UnrolledUntied(copies(DnCNN(1, width=8, depth=4, seed=0), 3))
+        >>> len(f.networks)
+        3
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], *, form: Form = PROXIMAL, data: DataStep = LEAST_SQUARES) -> None:
+        super().__init__(len(networks), form, data)
+        if len({id(network) for network in networks}) < len(networks):
+            raise InputError(
+                "expected a network of its own for every step, but one came twice: use Unrolled to tie them"
+            )
+        self.stages = nn.ModuleList(networks)
+
+    @property
+    def networks(self) -> list[nn.Module]:
+        """The networks, first to last."""
+        return list(self.stages)
+
+    def _stages(self) -> Sequence[nn.Module]:
+        return self.networks
+
+
+FORMS: dict[str, type[Form]] = {"proximal": Proximal, "two_inputs": TwoInputs}

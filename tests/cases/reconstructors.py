@@ -1,0 +1,152 @@
+"""Toy reconstructors and the toy operators they are tried on, written here so that no other room is needed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nullsight.networks import BatchNorm, DnCNN, FullyConnected, GroupNorm, UNet, copies
+from nullsight.physics.base import LinearPhysics, Physics
+from nullsight.reconstructors import (
+    ArtifactRemoval,
+    Direct,
+    LinearInverse,
+    NullSpace,
+    Preconditioned,
+    Reconstructor,
+    TwoInputs,
+    Unrolled,
+    UnrolledUntied,
+)
+
+
+class ToyMask(LinearPhysics):
+    """``A x = gain mask x``, with an exact ``A_dagger`` that counts its calls."""
+
+    per_sample = ("mask",)
+
+    def __init__(self, image_shape: tuple[int, ...], mask: Tensor, gain: float = 1.0) -> None:
+        super().__init__(image_shape, image_shape)
+        self.gain = gain
+        self.register_buffer("mask", mask)
+        self.calls = 0
+
+    def _measure(self, x: Tensor) -> Tensor:
+        return self.gain * x * self.mask
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return self.gain * y * self.mask
+
+    def _invert(self, y: Tensor) -> Tensor:
+        self.calls += 1
+        return y * self.mask / self.gain
+
+
+class ToyMatrix(LinearPhysics):
+    """``y = M x`` for flattened images; ``A_dagger`` is the scaled adjoint, so only approximate."""
+
+    def __init__(self, image_shape: tuple[int, ...], matrix: Tensor) -> None:
+        super().__init__(image_shape, (matrix.shape[0],))
+        self.register_buffer("matrix", matrix)
+
+    def _measure(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.matrix.T
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return (y @ self.matrix).reshape(-1, *self.image_shape)
+
+    def _invert(self, y: Tensor) -> Tensor:
+        return self._adjoint(y) / self.matrix.square().sum(0).mean()
+
+
+class ToySaturation(Physics):
+    """A nonlinear detector: ``A(x) = tanh(x)``."""
+
+    def _measure(self, x: Tensor) -> Tensor:
+        return torch.tanh(x)
+
+    def _invert(self, y: Tensor) -> Tensor:
+        return y
+
+
+def toy_mask(*image_shape: int, seed: int = 0, samples: int = 1, gain: float = 1.0) -> ToyMask:
+    mask = torch.rand(samples, 1, *image_shape[1:], generator=torch.Generator().manual_seed(seed)) < 0.6
+    return ToyMask(image_shape, mask, gain)
+
+
+def toy_matrix(image_shape: tuple[int, ...], measurements: int, seed: int = 0) -> ToyMatrix:
+    """Singular values between 1 and 2, so that iterations converge quickly."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.Size(image_shape).numel()
+    square = torch.randn(pixels, pixels, generator=generator, dtype=torch.float64)
+    rows = torch.linalg.qr(square).Q[:measurements] * torch.linspace(1, 2, measurements, dtype=torch.float64)[:, None]
+    return ToyMatrix(image_shape, rows.float())
+
+
+@dataclass(frozen=True)
+class ReconstructorCase:
+    """One reconstructor at toy size and an operator it is tried on; the seed is that of its network."""
+
+    name: str
+    build: Callable[[int], Reconstructor]
+    physics: Callable[[], Physics]
+
+
+def _mask() -> Physics:
+    return toy_mask(1, 9, 7)
+
+
+def _matrix() -> Physics:
+    return toy_matrix((1, 4, 4), 10)
+
+
+def _unet(seed: int) -> UNet:
+    return UNet(1, 4, 2, seed=seed)
+
+
+def _dncnn(seed: int) -> DnCNN:
+    return DnCNN(1, 4, 3, seed=seed)
+
+
+RECONSTRUCTORS: list[ReconstructorCase] = [
+    ReconstructorCase("linear_inverse", lambda seed: LinearInverse(), _mask),
+    ReconstructorCase("direct", lambda seed: Direct(_unet(seed)), _mask),
+    ReconstructorCase(
+        "direct_vector", lambda seed: Direct(FullyConnected((1, 4, 4), (8,), seed=seed, input_shape=(10,))), _matrix
+    ),
+    ReconstructorCase("artifact_removal", lambda seed: ArtifactRemoval(_unet(seed)), _mask),
+    ReconstructorCase(
+        "artifact_removal_mask_each", lambda seed: ArtifactRemoval(_unet(seed)), lambda: toy_mask(1, 9, 7, samples=3)
+    ),
+    ReconstructorCase(
+        "artifact_removal_signal",
+        lambda seed: ArtifactRemoval(UNet(1, 4, 2, seed=seed, dimension=1)),
+        lambda: toy_mask(1, 11),
+    ),
+    ReconstructorCase(
+        "artifact_removal_batch_norm", lambda seed: ArtifactRemoval(UNet(1, 4, 2, seed=seed, norm=BatchNorm())), _mask
+    ),
+    ReconstructorCase("null_space", lambda seed: NullSpace(UNet(1, 4, 2, seed=seed, norm=GroupNorm(2))), _matrix),
+    ReconstructorCase(
+        "null_space_mask", lambda seed: NullSpace(_unet(seed), iterations=1), lambda: toy_mask(1, 9, 7, samples=3)
+    ),
+    ReconstructorCase("unrolled", lambda seed: Unrolled(_dncnn(seed), 3), _matrix),
+    ReconstructorCase(
+        "unrolled_preconditioned", lambda seed: Unrolled(_dncnn(seed), 2, data=Preconditioned()), _matrix
+    ),
+    ReconstructorCase(
+        "unrolled_two_inputs",
+        lambda seed: Unrolled(UNet(2, 4, 2, seed=seed, out_channels=1), 3, form=TwoInputs()),
+        _matrix,
+    ),
+    ReconstructorCase(
+        "unrolled_nonlinear", lambda seed: Unrolled(_dncnn(seed), 3), lambda: ToySaturation((1, 6, 6), (1, 6, 6))
+    ),
+    ReconstructorCase("unrolled_untied", lambda seed: UnrolledUntied(copies(_dncnn(seed), 3)), _matrix),
+    ReconstructorCase(
+        "unrolled_untied_two_inputs",
+        lambda seed: UnrolledUntied(copies(DnCNN(2, 4, 3, seed=seed, out_channels=1), 2), form=TwoInputs()),
+        _matrix,
+    ),
+]

@@ -1,0 +1,295 @@
+"""Reconstructors: scale, start, consistency, convergence, what is kept in a checkpoint."""
+
+import pytest
+import torch
+from torch import nn
+
+from nullsight.networks import BiasFreeDnCNN, DnCNN, UNet, copies
+from nullsight.parts import arguments
+from nullsight.reconstructors import (
+    TABLE,
+    ArtifactRemoval,
+    Direct,
+    LeastSquares,
+    LinearInverse,
+    NullSpace,
+    Preconditioned,
+    TwoInputs,
+    Unrolled,
+    UnrolledUntied,
+)
+from nullsight.types import InputError
+from tests.cases.networks import NETWORKS
+from tests.cases.reconstructors import RECONSTRUCTORS, ToySaturation, toy_mask, toy_matrix
+
+CASES = [pytest.param(case, id=case.name) for case in RECONSTRUCTORS]
+STARTED = [pytest.param(case, id=case.name) for case in RECONSTRUCTORS if not case.name.startswith("direct")]
+# a nonlinear operator has a unit of its own
+SCALED = [pytest.param(case, id=case.name) for case in RECONSTRUCTORS if case.name != "unrolled_nonlinear"]
+
+
+def images(physics, batch=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(batch, *physics.image_shape, generator=generator, dtype=torch.float64)
+
+
+def count(module):
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def test_every_reconstructor_of_the_table_has_a_case():
+    assert {type(case.build(0)) for case in RECONSTRUCTORS} == set(TABLE.values())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_built_again_from_its_arguments(case):
+    f = case.build(3)
+    again = type(f)(**arguments(f))
+    assert list(again.state_dict()) == list(f.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(f.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_checkpoint_holds_weights_and_scale_only(case):
+    f, physics = case.build(0).double(), case.physics().double()
+    f(physics.A(images(physics)), physics)
+    names = {name for name, _ in f.named_parameters()} | {"scale"}
+    statistics = {
+        name for name in f.state_dict() if name.split(".")[-1] in ("running_mean", "running_var", "num_batches_tracked")
+    }
+    assert set(f.state_dict()) - statistics == names
+    assert not any(module is physics for module in f.modules())
+
+
+@pytest.mark.parametrize("case", SCALED)
+@pytest.mark.parametrize("unit", [1e-3, 400.0])
+def test_unit_of_the_data_does_not_matter(case, unit):
+    """The same data in another unit, its scale set: the same image in that unit."""
+    physics = case.physics().double()
+    y = physics.A(images(physics))
+    plain, other = case.build(0).double().eval(), case.build(0).double().eval()
+    plain.set_scale(physics.A_dagger(y))
+    other.set_scale(physics.A_dagger(unit * y))
+    torch.testing.assert_close(other(unit * y, physics), unit * plain(y, physics), rtol=1e-7, atol=1e-9 * unit)
+
+
+def test_networks_see_images_of_unit_size():
+    class Spy(nn.Module):
+        def forward(self, x):
+            self.seen = x.detach()
+            return x
+
+    physics = toy_mask(1, 8, 8).double()
+    y = physics.A(1000 * images(physics))
+    for f in (ArtifactRemoval(Spy()), NullSpace(Spy()), Direct(Spy()), Unrolled(Spy(), 2)):
+        f.double().set_scale(physics.A_dagger(y))
+        f(y, physics)
+        assert 0.9 < float(f.get_submodule("network").seen.max()) < 1.2
+
+
+def test_set_scale_is_the_bright_end_and_refuses_nothing_to_see():
+    f = LinearInverse()
+    f.set_scale(torch.linspace(-5, 1, 10001).reshape(1, 1, -1))
+    assert float(f.scale) == pytest.approx(4.994, abs=2e-3)
+    for bad in (torch.zeros(1, 1, 4), torch.full((1, 1, 4), torch.nan), torch.full((1, 1, 4), torch.inf)):
+        with pytest.raises(InputError, match="finite and not zero"):
+            f.set_scale(bad)
+
+
+def test_set_scale_sees_more_than_one_column_of_many_images():
+    values = torch.zeros(2048, 1, 32, 64)  # 4 times a million: a stride of 4 would see columns 0, 4, 8 ... alone
+    values[..., 1::2] = 3.0
+    f = LinearInverse()
+    f.set_scale(values)
+    assert float(f.scale) == 3.0
+
+
+@pytest.mark.parametrize("case", STARTED)
+def test_start_is_used_and_the_dagger_not_computed_again(case):
+    physics = toy_mask(*case.physics().image_shape, samples=1).double()
+    f = case.build(0).double().eval()
+    y = physics.A(images(physics))
+    start = physics.A_dagger(y)
+    from_y = f(y, physics)
+    before = physics.calls
+    from_start = f(y, physics, start=start)
+    preconditioned = isinstance(f, Unrolled) and isinstance(f.data, Preconditioned)
+    assert physics.calls - before == (f.steps if preconditioned else 0)
+    assert torch.equal(from_y, from_start)
+    assert not torch.allclose(f(y, physics, start=start + 1), from_start)
+
+
+def test_linear_inverse_is_the_dagger():
+    physics = toy_matrix((1, 4, 4), 10)
+    y = physics.A(images(physics).float())
+    assert torch.equal(LinearInverse()(y, physics), physics.A_dagger(y))
+
+
+def test_untrained_artifact_removal_is_nearly_the_dagger():
+    physics = toy_mask(1, 16, 16)
+    y = physics.A(images(physics).float())
+    first = physics.A_dagger(y)
+    change = (ArtifactRemoval(UNet(1, 8, 3, seed=0))(y, physics) - first).detach()
+    assert float(change.norm() / first.norm()) < 0.05
+
+
+@pytest.mark.parametrize(
+    "physics", [toy_matrix((1, 4, 4), 10), toy_mask(1, 4, 4), toy_mask(1, 4, 4, samples=3, gain=7.0)]
+)
+def test_null_space_moves_only_what_cannot_be_seen(physics):
+    physics = physics.double()
+    f = NullSpace(UNet(1, 4, 2, seed=0, residual=False), iterations=30).double()
+    y = physics.A(images(physics))
+    x, first = f(y, physics), physics.A_dagger(y)
+    torch.testing.assert_close(physics.A(x), physics.A(first), rtol=1e-9, atol=1e-9)
+    network = f.network(first)
+    moved = x - first
+    assert float(moved.norm()) > 0.01 * float(network.norm())
+    inner = (moved * (network - moved)).sum()  # an orthogonal projection leaves a rest at right angles
+    assert abs(float(inner)) < 1e-9 * float(network.square().sum())
+
+
+def test_null_space_gradient_is_that_of_the_dense_projection():
+    physics = toy_matrix((1, 4, 4), 10).double()
+    f = NullSpace(DnCNN(1, 4, 3, seed=0), iterations=30).double()
+    y = physics.A(images(physics)).requires_grad_()
+    f(y, physics).square().sum().backward()
+    matrix = physics.to_matrix()
+    projection = torch.eye(16, dtype=torch.float64) - torch.linalg.pinv(matrix) @ matrix
+    twin = y.detach().clone().requires_grad_()
+    first = physics.A_dagger(twin)
+    wanted = first.flatten(1) + f.network(first).flatten(1) @ projection
+    (gradient,) = torch.autograd.grad(wanted.square().sum(), twin)
+    torch.testing.assert_close(y.grad, gradient, rtol=1e-7, atol=1e-9)
+
+
+def test_null_space_refuses_a_nonlinear_physics():
+    with pytest.raises(InputError, match="null space"):
+        NullSpace(UNet(1, 4, 2))(torch.zeros(1, 1, 6, 6), ToySaturation((1, 6, 6), (1, 6, 6)))
+
+
+@pytest.mark.parametrize("data", [LeastSquares(), Preconditioned()])
+def test_unrolled_with_identity_networks_converges_to_least_squares(data):
+    physics = toy_matrix((1, 4, 4), 10).double()
+    y = torch.randn(3, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    matrix = physics.to_matrix()
+    wanted = (y @ torch.linalg.pinv(matrix).T).reshape(3, 1, 4, 4)  # start is in the range of A^T, so stays there
+    f = Unrolled(nn.Identity(), 150, data=data).double()
+    if isinstance(data, Preconditioned):
+        with torch.no_grad():
+            f.log_tau.fill_(-1.0)  # the toy's A_dagger overshoots
+    torch.testing.assert_close(f(y, physics), wanted, rtol=1e-6, atol=1e-8)
+
+
+def test_one_unrolled_step_is_the_written_formula():
+    physics = toy_matrix((1, 4, 4), 10).double()
+    y = physics.A(images(physics))
+    network = DnCNN(1, 4, 3, seed=0).double()
+    f = Unrolled(network, 1).double()
+    with torch.no_grad():
+        f.log_tau.fill_(0.3)
+    f.scale.fill_(2.0)
+    u = physics.A_dagger(y)
+    u = u - 2.718281828459045**0.3 / physics.norm() ** 2 * physics.A_adjoint(physics.A(u) - y)
+    torch.testing.assert_close(f(y, physics), 2 * network(u / 2))
+
+
+def test_two_inputs_are_the_iterate_and_its_gradient():
+    class Both(nn.Module):
+        def forward(self, x):
+            return x[:, :1] - x[:, 1:]
+
+    physics = toy_matrix((1, 4, 4), 10).double()
+    y = physics.A(images(physics))
+    both, plain = Unrolled(Both(), 4, form=TwoInputs()), Unrolled(nn.Identity(), 4)
+    torch.testing.assert_close(both.double()(y, physics), plain.double()(y, physics))
+
+
+def test_steps_are_positive_and_start_at_the_natural_length():
+    f = Unrolled(nn.Identity(), 3)
+    assert torch.equal(f.tau, torch.ones(3))
+    with torch.no_grad():
+        f.log_tau.copy_(torch.tensor([-20.0, 0.0, 3.0]))
+    assert bool((f.tau > 0).all())
+
+
+def test_tied_weights_are_stored_once_and_untied_ones_each():
+    network = DnCNN(1, 4, 3, seed=0)
+    tied, untied = Unrolled(network, 4), UnrolledUntied(copies(network, 4))
+    assert count(tied) == count(network) + 4
+    assert count(untied) == 4 * count(network) + 4
+    assert len(tied.state_dict()) == len(network.state_dict()) + 2
+    first, second = untied.networks[:2]
+    assert not torch.equal(next(first.parameters()), next(second.parameters()))
+
+
+def test_untied_refuses_one_network_twice():
+    network = DnCNN(1, 4, 3)
+    with pytest.raises(InputError, match="Unrolled to tie"):
+        UnrolledUntied([network, network])
+    with pytest.raises(InputError, match="at least 1 step"):
+        UnrolledUntied([])
+
+
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad, torch.inference_mode])
+def test_nonlinear_gradient_is_the_written_one(mode):
+    physics = ToySaturation((1, 6, 6), (1, 6, 6))
+    with mode():
+        u, y = images(physics), 0.5 * images(physics, seed=1)
+        got = LeastSquares().direction(u, y, physics, u)
+        wanted = (1 - torch.tanh(u) ** 2) * (torch.tanh(u) - y)
+        torch.testing.assert_close(got, wanted)
+
+
+def test_nonlinear_gradient_is_differentiable():
+    physics = ToySaturation((1, 2, 2), (1, 2, 2))
+    u, y = images(physics, 1).requires_grad_(), 0.5 * images(physics, 1, seed=1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda u, y: LeastSquares().direction(u, y, physics, u), (u, y))
+
+
+def test_nonlinear_unrolling_inverts_the_detector():
+    physics = ToySaturation((1, 6, 6), (1, 6, 6))
+    x = images(physics)
+    torch.testing.assert_close(Unrolled(nn.Identity(), 200).double()(physics.A(x), physics), x, rtol=1e-5, atol=1e-6)
+
+
+def test_bias_free_network_makes_the_whole_reconstruction_homogeneous():
+    physics = toy_matrix((1, 4, 4), 10).double()
+    f, y = Unrolled(BiasFreeDnCNN(1, 4, 4, seed=0), 3).double(), physics.A(images(physics))
+    torch.testing.assert_close(f(30 * y, physics), 30 * f(y, physics))
+
+
+def test_low_precision_networks_give_images_in_the_dtype_of_the_measurements():
+    physics = toy_mask(1, 8, 8)
+    y = physics.A(images(physics).float())
+    for f in (ArtifactRemoval(UNet(1, 4, 2)), Unrolled(DnCNN(1, 4, 3), 2), NullSpace(UNet(1, 4, 2))):
+        with torch.autocast("cpu", torch.bfloat16):
+            x = f(y, physics)
+        assert x.dtype == torch.float32
+        assert float((x - f(y, physics)).norm() / x.norm()) < 0.02
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in NETWORKS if case.image_shape == case.output_shape], ids=lambda c: c.name
+)
+def test_unrolled_takes_any_image_network(case):
+    physics = toy_mask(*case.image_shape)
+    y = physics.A(images(physics).float())
+    assert Unrolled(case.build(0), 2)(y, physics).shape == y.shape
+
+
+def test_bad_input_is_one_clear_sentence():
+    physics, f = toy_mask(1, 8, 8), ArtifactRemoval(UNet(1, 4, 2))
+    y = torch.zeros(2, 1, 8, 8)
+    with pytest.raises(InputError, match="batch axis"):
+        f(y[0], physics)
+    with pytest.raises(InputError, match="batch of measurements of shape"):
+        f(y[..., :4], physics)
+    with pytest.raises(InputError, match="starting image"):
+        f(y, physics, start=y[..., :4])
+    with pytest.raises(InputError, match="1 images came for 2"):
+        f(y, physics, start=y[:1])
+    with pytest.raises(InputError, match="image_shape"):
+        ArtifactRemoval(UNet(1, 4, 2, residual=False, out_channels=2))(y, physics)
+    with pytest.raises(InputError, match="at least 1 iteration"):
+        NullSpace(UNet(1, 4, 2), iterations=0)
