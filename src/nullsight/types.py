@@ -39,7 +39,7 @@ else:
     except ImportError:
         Image = Measurement = Element = Scalar = Tensor
 
-Map: TypeAlias = Callable[[Tensor], Tensor]
+Map = Callable[[Tensor], Tensor]
 
 
 @runtime_checkable

@@ -1,1 +1,88 @@
-"""physics."""
+"""Operators: how an image becomes a measurement."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from nullsight.physics.base import Iterative, LinearPhysics, Physics
+from nullsight.physics.blur import (
+    Blur,
+    BlurValid,
+    Downsampling,
+    DownsamplingValid,
+    box_kernel,
+    gaussian_kernel,
+)
+from nullsight.physics.composed import Masked, Stacked, Transformed
+from nullsight.physics.ensembles import blobs, white
+from nullsight.physics.foreign import Foreign, ForeignLinear
+from nullsight.physics.hadamard import Hadamard
+from nullsight.physics.inpainting import Inpainting, bernoulli_mask, periodic_mask
+from nullsight.physics.least_squares import LeastSquares, WeightedLeastSquares
+from nullsight.physics.matrix import MatrixOperator, gaussian_matrix, load_matrix
+from nullsight.physics.mri import CartesianMRI, cartesian_mask
+from nullsight.physics.tomography import ParallelBeamCT, equispaced
+
+TABLE: dict[str, type[Physics]] = {
+    "blur": Blur,
+    "blur_valid": BlurValid,
+    "cartesian_mri": CartesianMRI,
+    "downsampling": Downsampling,
+    "downsampling_valid": DownsamplingValid,
+    "foreign": Foreign,
+    "foreign_linear": ForeignLinear,
+    "hadamard": Hadamard,
+    "inpainting": Inpainting,
+    "least_squares": LeastSquares,
+    "masked": Masked,
+    "matrix_operator": MatrixOperator,
+    "parallel_beam_ct": ParallelBeamCT,
+    "stacked": Stacked,
+    "transformed": Transformed,
+    "weighted_least_squares": WeightedLeastSquares,
+}
+
+MAKERS: dict[str, Callable[..., Tensor]] = {
+    "bernoulli_mask": bernoulli_mask,
+    "box_kernel": box_kernel,
+    "cartesian_mask": cartesian_mask,
+    "gaussian_kernel": gaussian_kernel,
+    "gaussian_matrix": gaussian_matrix,
+    "load_matrix": load_matrix,
+    "periodic_mask": periodic_mask,
+}
+"""Functions that make the tensors of a recipe: masks, kernels, matrices."""
+
+__all__ = [
+    "MAKERS",
+    "TABLE",
+    "Blur",
+    "BlurValid",
+    "CartesianMRI",
+    "Downsampling",
+    "DownsamplingValid",
+    "Foreign",
+    "ForeignLinear",
+    "Hadamard",
+    "Inpainting",
+    "Iterative",
+    "LeastSquares",
+    "LinearPhysics",
+    "Masked",
+    "MatrixOperator",
+    "ParallelBeamCT",
+    "Physics",
+    "Stacked",
+    "Transformed",
+    "WeightedLeastSquares",
+    "bernoulli_mask",
+    "blobs",
+    "box_kernel",
+    "cartesian_mask",
+    "equispaced",
+    "gaussian_kernel",
+    "gaussian_matrix",
+    "load_matrix",
+    "periodic_mask",
+    "white",
+]

@@ -1,0 +1,198 @@
+"""Every contract of operators, for every toy operator in both precisions; and that broken operators are caught."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from nullsight import physics as p
+from nullsight.contracts.findings import ContractError, Finding
+from nullsight.contracts.physics import (
+    assert_adjoint,
+    assert_batch,
+    assert_dagger,
+    assert_gradient,
+    assert_matrix,
+    assert_norm,
+    assert_refuses_single_image,
+    assert_subset,
+    check_physics,
+)
+from nullsight.parts import arguments
+from nullsight.physics.base import LinearPhysics, Physics
+from tests.cases.physics import PHYSICS, Case
+
+DTYPES = [torch.float32, torch.float64]
+ANY: list[Callable[..., float]] = [assert_dagger, assert_gradient, assert_batch, assert_refuses_single_image]
+LINEAR: list[Callable[..., float]] = [assert_adjoint, assert_matrix, assert_subset]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
+@pytest.mark.parametrize("contract", ANY + LINEAR, ids=lambda contract: contract.__name__)
+def test_contract(contract: Callable[..., float], case: Case, dtype: torch.dtype) -> None:
+    physics = case.build()
+    if contract in LINEAR and not isinstance(physics, LinearPhysics):
+        pytest.skip("a nonlinear operator has no adjoint")
+    assert contract(physics, dtype=dtype, seed=0) >= 0
+
+
+@pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
+def test_norm_is_the_largest_singular_value(case: Case) -> None:
+    physics = case.build()
+    if isinstance(physics, p.Masked):
+        assert physics.norm() >= float(torch.linalg.matrix_norm(physics.to_matrix(), 2).max()) * 0.99
+    elif isinstance(physics, LinearPhysics):
+        assert_norm(physics)
+
+
+@pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
+def test_rebuilt_from_its_arguments(case: Case) -> None:
+    physics = case.build()
+    again = type(physics)(**arguments(physics))
+    x = torch.rand(physics.samples or 2, *physics.image_shape, generator=torch.Generator().manual_seed(0))
+    if any(b.dtype == torch.float64 and b.is_floating_point() for b in physics.buffers()):
+        physics, again = physics.float(), again.float()
+    assert torch.equal(physics.A(x), again.A(x))
+
+
+@pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
+def test_use_changes_nothing(case: Case) -> None:
+    physics = case.build()
+    before = {name: value.clone() for name, value in physics.named_buffers()}
+    check_physics(physics)
+    physics.repeat(2)
+    after = dict(physics.named_buffers())
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        assert value.dtype == after[name].dtype
+        dense = (value.to_dense(), after[name].to_dense()) if value.layout != torch.strided else (value, after[name])
+        assert torch.equal(*dense)
+
+
+@pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
+def test_half_precision_is_measured_in_float32(case: Case) -> None:
+    physics = case.build().float()
+    x = torch.rand(physics.samples or 2, *physics.image_shape).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = physics.A(x)
+        assert y.dtype == torch.float32
+        assert torch.allclose(y, physics.A(x.float()))
+    assert torch.allclose(y, physics.A(x.float()))
+
+
+def test_every_operator_of_the_table_has_a_case() -> None:
+    built = {type(case.build()) for case in PHYSICS}
+    assert {kind for kind in p.TABLE.values() if kind not in built} == set()
+
+
+def test_table_names_are_snake_case_of_the_class() -> None:
+    for name, kind in p.TABLE.items():
+        assert name.replace("_", "") == kind.__name__.lower()
+
+
+class Wrong(p.Inpainting):
+    """An adjoint with a wrong factor."""
+
+    def _adjoint(self, y: Tensor) -> Tensor:
+        return 1.001 * super()._adjoint(y)
+
+
+class Understated(p.Inpainting):
+    """Says exact, is 10 % off."""
+
+    def _invert(self, y: Tensor) -> Tensor:
+        return 0.9 * y
+
+
+class Overstated(Understated):
+    """Says 50 %, is 10 % off."""
+
+    dagger_error = 0.5
+
+
+class Stated(Understated):
+    """Says 10 %."""
+
+    dagger_error = 0.1001
+
+
+class Leaky(p.Inpainting):
+    """Every image of a batch sees the mean of all."""
+
+    def _measure(self, x: Tensor) -> Tensor:
+        return super()._measure(x) + x.mean(0, keepdim=True)
+
+
+class Detached(p.Inpainting):
+    """The approximate inverse has no gradient to its measurement but a wrong one."""
+
+    def _invert(self, y: Tensor) -> Tensor:
+        return 0.5 * y + 0.5 * y.detach()
+
+
+class Forgetful(p.Inpainting):
+    """A subset that sees everything."""
+
+    def subset(self, keep: Tensor) -> Physics:
+        return self
+
+
+class Affine(p.Inpainting):
+    """Adds a constant."""
+
+    def _measure(self, x: Tensor) -> Tensor:
+        return super()._measure(x) + 1
+
+
+class Careless(p.Inpainting):
+    """Takes anything."""
+
+    def A(self, x: Tensor) -> Tensor:
+        return self._measure(x)
+
+
+MASK = p.bernoulli_mask((4, 4), 0.6, seed=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(
+    ("contract", "kind", "message"),
+    [
+        (assert_adjoint, Wrong, "adjoint mismatch: should be <= "),
+        (assert_matrix, Wrong, "dense matrix: should be <= "),
+        (assert_dagger, Understated, "dagger error: should be <= "),
+        (assert_dagger, Overstated, r"dagger error: should be >= 2.5e-01, is 1.0e-01"),
+        (assert_batch, Leaky, "batch: should be <= "),
+        (assert_gradient, Detached, "gradient: should be <= 1.0e-05, is "),
+        (assert_subset, Forgetful, "subset: should be <= "),
+        (assert_matrix, Affine, "dense matrix: should be <= "),
+        (assert_refuses_single_image, Careless, "single image refused: should be <= "),
+    ],
+)
+def test_a_broken_operator_is_caught(
+    contract: Callable[..., float], kind: type[p.Inpainting], message: str, dtype: torch.dtype
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        contract(kind((1, 4, 4), MASK), dtype=dtype, seed=0)
+
+
+def test_a_rightly_stated_error_passes() -> None:
+    assert assert_dagger(Stated((1, 4, 4), MASK)) == pytest.approx(0.1)
+
+
+def test_findings_tell_and_never_raise() -> None:
+    findings = {finding.name: finding for finding in check_physics(Wrong((1, 4, 4), MASK))}
+    assert not findings["adjoint mismatch"].passed
+    assert findings["dagger error"].measured > 1e-4 or findings["dagger error"].passed
+    assert findings["batch"].passed
+    assert str(findings["adjoint mismatch"]).startswith("FAIL adjoint mismatch: should be <= 1.0e-06, is ")
+
+    class Broken(p.Inpainting):
+        def _measure(self, x: Tensor) -> Tensor:
+            raise RuntimeError("no detector")
+
+    broken = check_physics(Broken((1, 4, 4), MASK))
+    assert all(isinstance(finding, Finding) for finding in broken)
+    assert any("no detector" in finding.message for finding in broken)
