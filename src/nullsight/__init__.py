@@ -5,7 +5,7 @@ the command line's help cost nothing::
 
     import nullsight as ns
 
-    physics = ns.physics.Inpainting(mask)
+    physics = ns.physics.Inpainting((1, 256, 256), mask)
     run = ns.fit(f, measurements, physics, loss, minutes=10, out="runs/first", seed=0)
 """
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from nullsight.metrics import nmse, psnr, ssim
 from nullsight.physics.base import Physics
 from nullsight.types import Map
 
-Reconstruct: TypeAlias = Callable[[Tensor, Physics], Tensor]
+Reconstruct = Callable[[Tensor, Physics], Tensor]
 
 
 @dataclass(frozen=True)
@@ -119,8 +118,8 @@ def evaluate(
 
     Example:
         >>> from nullsight.physics import Inpainting
-        >>> x = torch.linspace(0.1, 1, 128).reshape(2, 1, 8, 8)
-        >>> physics = Inpainting(torch.arange(64).reshape(1, 8, 8) % 3 > 0)
+        >>> x = torch.linspace(0.1, 1, 288).reshape(2, 1, 12, 12)
+        >>> physics = Inpainting((1, 12, 12), torch.arange(144).reshape(1, 12, 12) % 3 > 0)
         >>> found = evaluate(lambda y, A: A.A_dagger(y) + 0.1, MeasurementSet(physics.A(x), physics), TruthSet(x))
         >>> found.difference("f(y)", "A_dagger y", "residual").mean > 0
         True

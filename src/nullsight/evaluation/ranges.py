@@ -92,7 +92,11 @@ class FixedRange(DataRange):
 
 
 def magnitude(x: Tensor) -> Tensor:
-    """Return the magnitude ``(batch, 1, *space)`` of complex images ``(batch, 2, *space)`` = (re, im)."""
+    """Return the magnitude ``(batch, 1, *space)`` of complex images ``(batch, 2, *space)`` = (re, im).
+
+    Raises:
+        InputError: another number of channels.
+    """
     if x.shape[1] != 2:
         raise InputError(f"expected complex images with two channels (re, im), but {x.shape[1]} channels came")
     return x.square().sum(1, keepdim=True).sqrt()

@@ -2,13 +2,12 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
+from nullsight.data.atomic import whole_file
 from nullsight.errors import InputError
 from nullsight.evaluation.base import Evaluation
 from nullsight.evaluation.statistics import t_interval
@@ -181,18 +180,9 @@ def markdown_table(result: Result, against: str | None = None) -> str:
 
 def write_atomically(path: Path | str, text: str) -> None:
     """Write a text file so that it is there whole or as it was before, whatever happens in between."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    content = text.encode()
+    with whole_file(Path(path), overwrite=True) as file:
+        file.write(content)
 
 
 def _paired(values: Sequence[float | None], base: Sequence[float | None]) -> str:

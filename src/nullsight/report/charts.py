@@ -10,7 +10,7 @@ from nullsight.report.axes import LinearAxis, written
 from nullsight.report.content import Chart, Curve
 
 WIDTH, HEIGHT = 560, 300  # user units; the page scales the drawing to its column
-LEFT, RIGHT, TOP, BOTTOM = 58, 24, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 66, 24, 14, 46
 POINTS = 400  # at most this many points a curve: more cannot be told apart at this width
 
 

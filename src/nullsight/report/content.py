@@ -40,6 +40,9 @@ class Panel:
         window: the values shown as black and white; None: the smallest and the largest.
         caption: one line below, such as its PSNR.
         style: how values become pixels: ``plain``, ``log_magnitude`` (k-space) or ``heat`` (error maps).
+
+    Raises:
+        InputError: an empty image.
     """
 
     label: str
@@ -147,6 +150,9 @@ class Table:
         rows: as many cells each.
         note: one line below: units, what an interval is.
         strong: which row is this run's.
+
+    Raises:
+        InputError: a row with another number of cells than the head.
     """
 
     title: str

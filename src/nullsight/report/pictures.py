@@ -17,7 +17,8 @@ _HEAT = np.array([(6, 5, 18), (66, 18, 106), (152, 39, 102), (222, 82, 60), (250
 def plain(image: Tensor, window: Window | None) -> np.ndarray:
     """Return an image ``(1, 2 or 3, height, width)`` as uint8 ``(height, width)`` or ``(height, width, 3)``.
 
-    Two channels are a complex image, shown as magnitude. ``window`` holds the values of black and white.
+    Two channels are a complex image, shown as magnitude. ``window`` holds the values of black and white; InputError for
+    another shape.
     """
     values = _array(image)
     if values.ndim != 3 or values.shape[0] not in (1, 2, 3):
@@ -34,7 +35,7 @@ def log_magnitude(image: Tensor, window: Window | None) -> np.ndarray:
     """Return k-space ``(2, height, width)`` or ``(coils, 2, height, width)`` as uint8, logarithmic over five decades.
 
     Coils are joined by the root of the sum of squares; the zero frequency should be in the centre. ``window`` is in
-    decades relative to the largest magnitude; None: (-5, 0).
+    decades relative to the largest magnitude; None: (-5, 0). InputError for another shape.
     """
     values = _array(image)
     if values.ndim not in (3, 4) or values.shape[-3] != 2:
@@ -46,7 +47,11 @@ def log_magnitude(image: Tensor, window: Window | None) -> np.ndarray:
 
 
 def heat(image: Tensor, window: Window | None) -> np.ndarray:
-    """Return one channel ``(1, height, width)`` in colours from black (low) to pale yellow (high), uint8."""
+    """Return one channel ``(1, height, width)`` in colours from black (low) to pale yellow (high), uint8.
+
+    Raises:
+        InputError: another shape.
+    """
     values = _array(image)
     if values.ndim != 3 or values.shape[0] != 1:
         raise InputError(f"expected one channel (1, height, width) for colours, but shape {tuple(image.shape)} came")
