@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from nullsight.draws import stable_hash
 from nullsight.physics.base import Physics
 from nullsight.types import Batch, InputError, check_batch
 
@@ -78,3 +80,40 @@ class TruthSet:
         """Return some samples."""
         rows = list(ids)
         return TruthSet(self.x[rows], None if self.has_x is None else self.has_x[rows])
+
+
+def split(
+    data: MeasurementSet, share: float, seed: int, groups: Sequence[str] | None = None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Choose samples to hold out and return ``(train, held out)``, sorted sample numbers for ``data.take``.
+
+    Args:
+        data: the measurements.
+        share: of the samples (or groups) to hold out, 0 < share < 1; at least one is, and at least one is not.
+        seed: of the choice.
+        groups: which volume or patient each sample belongs to; a group is held out whole or not at all. None: each
+            sample is its own.
+
+    Raises:
+        InputError: a share outside (0, 1), another number of groups than of samples, or fewer than two of them.
+
+    Example:
+        >>> from nullsight.physics import Inpainting
+        >>> data = MeasurementSet(torch.ones(4, 1, 2, 2), Inpainting((1, 2, 2), torch.ones(1, 2, 2)))
+        >>> split(data, 0.5, seed=0, groups=("a", "a", "b", "b")) in (((0, 1), (2, 3)), ((2, 3), (0, 1)))
+        True
+    """
+    if not 0 < share < 1:
+        raise InputError(f"expected a held-out share between 0 and 1, but {share} came")
+    if groups is not None and len(groups) != len(data):
+        raise InputError(f"expected {len(data)} groups, one a sample, but {len(groups)} came")
+    labels = [str(i) for i in range(len(data))] if groups is None else list(groups)
+    names = sorted(set(labels), key=labels.index)
+    if len(names) < 2:
+        raise InputError(f"expected at least two samples or groups to split, but {len(names)} came")
+    count = min(max(round(share * len(names)), 1), len(names) - 1)
+    key = np.array([seed, stable_hash("held-out split")], dtype=np.uint64)
+    order = np.random.Generator(np.random.Philox(key=key)).permutation(len(names))
+    chosen = {names[i] for i in order[:count]}
+    rows = range(len(data))
+    return tuple(i for i in rows if labels[i] not in chosen), tuple(i for i in rows if labels[i] in chosen)

@@ -1,0 +1,51 @@
+"""Measurements made from images, with noise that is each sample's own."""
+
+import torch
+from torch import Tensor
+
+from nullsight.draws import Draws
+from nullsight.noise import Noise
+from nullsight.physics.base import Physics
+from nullsight.types import InputError, check_batch
+
+
+def simulate(x: Tensor, physics: Physics, noise: Noise, *, seed: int = 0, batch: int = 16) -> Tensor:
+    """Return ``y = A(x) + noise``, ``(samples, *physics.measurement_shape)``; zero where nothing is measured.
+
+    Sample i's noise depends on the seed and on i alone, not on how many samples there are or on the batch size.
+
+    Args:
+        x: images, ``(samples, *physics.image_shape)``, finite.
+        physics: one operator for all samples, or as many as there are samples.
+        noise: what the detector adds.
+        seed: of the noise.
+        batch: samples computed at a time.
+
+    Raises:
+        InputError: wrong shape, no sample, NaN or infinite values, or another number of operators.
+
+    Example:
+        >>> from nullsight.noise import Gaussian
+        >>> from nullsight.physics import Inpainting
+        >>> x = torch.ones(3, 1, 4, 4)
+        >>> y = simulate(x, Inpainting(torch.ones(1, 4, 4)), Gaussian(0.1), seed=0)
+        >>> y.shape
+        torch.Size([3, 1, 4, 4])
+    """
+    check_batch(x, physics.image_shape, "image")
+    if len(x) == 0:
+        raise InputError("expected at least one image to measure, but none came: check the file")
+    if not bool(torch.isfinite(x).all()):
+        raise InputError("expected finite images, but NaN or infinite values came: remove those samples")
+    if physics.samples not in (None, len(x)):
+        raise InputError(f"expected one operator for all or {len(x)} operators, but {physics.samples} came")
+    if batch < 1:
+        raise InputError(f"expected a batch of at least 1 sample, but {batch} came")
+    made: list[Tensor] = []
+    with torch.no_grad():
+        for first in range(0, len(x), batch):
+            ids = tuple(range(first, min(first + batch, len(x))))
+            part = physics.take(ids)
+            stream = Draws(seed, 0, ids).of("simulate")
+            made.append(noise.observe(part.A(x[first : first + batch]), part.measured, stream))
+    return torch.cat(made)
