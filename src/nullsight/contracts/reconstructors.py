@@ -16,6 +16,11 @@ from nullsight.reconstructors.base import Reconstructor
 def assert_same_shape(f: Reconstructor, y: Tensor, physics: Physics) -> None:
     """Check that ``f(y)`` is a finite batch of images of the physics, in the dtype of ``y``.
 
+    Args:
+        f: the reconstructor.
+        y: measurements, ``(batch, *physics.measurement_shape)``.
+        physics: the operator that made them.
+
     Example:
         >>> from nullsight.physics.inpainting import Inpainting
         >>> from nullsight.reconstructors import LinearInverse
@@ -31,7 +36,14 @@ def assert_same_shape(f: Reconstructor, y: Tensor, physics: Physics) -> None:
 
 
 def assert_batch_independent(f: Reconstructor, y: Tensor, physics: Physics, *, tolerance: float = 1e-5) -> None:
-    """Check that each image alone is reconstructed as in the batch: relative difference at most ``tolerance``."""
+    """Check that each image alone is reconstructed as in the batch: relative difference at most ``tolerance``.
+
+    Args:
+        f: the reconstructor.
+        y: measurements, ``(batch, *physics.measurement_shape)``.
+        physics: the operator that made them.
+        tolerance: largest relative difference of an image.
+    """
     together = _reconstruct(f, y, physics)
     for i in range(y.shape[0]):
         alone = _reconstruct(f, y[i : i + 1], physics.take([i]))
@@ -43,7 +55,13 @@ def assert_batch_independent(f: Reconstructor, y: Tensor, physics: Physics, *, t
 
 
 def assert_deterministic(f: Reconstructor, y: Tensor, physics: Physics) -> None:
-    """Check that ``f(y)`` is the same twice, bit for bit, and changes neither ``y``, nor ``f``, nor the global seed."""
+    """Check that ``f(y)`` is the same twice, bit for bit, and changes neither ``y``, nor ``f``, nor the global seed.
+
+    Args:
+        f: the reconstructor.
+        y: measurements, ``(batch, *physics.measurement_shape)``.
+        physics: the operator that made them.
+    """
     given, kept = y.clone(), {name: value.clone() for name, value in f.state_dict().items()}
     random = torch.get_rng_state()
     first, second = _reconstruct(f, y, physics), _reconstruct(f, y, physics)
@@ -59,6 +77,11 @@ def assert_gradients_reach_all_weights(f: Reconstructor, y: Tensor, physics: Phy
     """Check that every weight that is trained gets a finite gradient that is not all zero, from ``|f(y) - y'|``.
 
     A random target keeps the gradient from vanishing by symmetry. The weights keep the gradients they had.
+
+    Args:
+        f: the reconstructor.
+        y: measurements, ``(batch, *physics.measurement_shape)``.
+        physics: the operator that made them.
     """
     named = [(name, weight) for name, weight in f.named_parameters() if weight.requires_grad]
     with torch.enable_grad(), _evaluating(f):
@@ -75,7 +98,14 @@ def assert_gradients_reach_all_weights(f: Reconstructor, y: Tensor, physics: Phy
 
 
 def assert_consistent(f: Reconstructor, y: Tensor, physics: Physics, *, tolerance: float = 1e-4) -> None:
-    """Check that ``A f(y) = A A_dagger y``: relative difference at most ``tolerance`` (null-space reconstructors)."""
+    """Check that ``A f(y) = A A_dagger y``: relative difference at most ``tolerance`` (null-space reconstructors).
+
+    Args:
+        f: the reconstructor.
+        y: measurements, ``(batch, *physics.measurement_shape)``.
+        physics: the operator that made them.
+        tolerance: largest relative difference of the measurements.
+    """
     expected = physics.A(physics.A_dagger(y))
     error = _relative(physics.A(_reconstruct(f, y, physics)) - expected, expected)
     assert error <= tolerance, (
@@ -87,6 +117,11 @@ def assert_runs_on(f: Reconstructor, physics: Sequence[Physics], *, batch: int =
     """Check that one and the same ``f`` reconstructs from other operators: masks, angles, image sizes.
 
     Measurements are of noise images in the dtype of ``f``, ``batch`` of them (or as many as the physics has operators).
+
+    Args:
+        f: the reconstructor.
+        physics: operators, one after the other.
+        batch: how many measurements of each.
     """
     for one in physics:
         shape = (one.samples or batch, *one.image_shape)
