@@ -186,7 +186,7 @@ def lanczos(apply: Map, start: Tensor, *, steps: int = 30) -> tuple[Tensor, Tens
 
 
 def largest_eigenvalue(apply: Map, start: Tensor, *, steps: int = 20) -> Tensor:
-    """Return the largest eigenvalue of a symmetric map, ``(batch,)``, from the Krylov space of each row of ``start``."""
+    """Return the largest eigenvalue of a symmetric map on the Krylov space of each row of ``start``: ``(batch,)``."""
     diagonal, beside = lanczos(apply, start, steps=steps)
     small = torch.diag_embed(diagonal) + torch.diag_embed(beside, 1) + torch.diag_embed(beside, -1)
     top: Tensor = torch.linalg.eigvalsh(small.double())[:, -1].to(start.dtype)

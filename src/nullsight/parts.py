@@ -4,6 +4,10 @@ That one convention lets a run made from Python be written down as a recipe and 
 """
 
 import inspect
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
 
 from nullsight.types import InputError
 
@@ -29,3 +33,19 @@ def arguments(part: object) -> dict[str, object]:
             )
         found[name] = getattr(part, name)
     return found
+
+
+def differing(one: object, other: object, skip: Sequence[str] = ()) -> list[str]:
+    """Return the names of the constructor arguments in which two parts of one class differ, except ``skip``."""
+    theirs = arguments(other)
+    mine = {name: value for name, value in arguments(one).items() if name not in skip}
+    return [name for name, value in mine.items() if not _same(value, theirs[name])]
+
+
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        if a.layout != b.layout:
+            return False
+        dense = a.layout == torch.strided
+        return torch.equal(a, b) if dense else torch.equal(a.to_dense(), b.to_dense())
+    return a is b or bool(a == b)

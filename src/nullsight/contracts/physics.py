@@ -16,7 +16,7 @@ from nullsight.draws import Draws
 from nullsight.linalg import dense_matrix
 from nullsight.physics.base import LinearPhysics, Physics, measured_dagger_error
 from nullsight.physics.ensembles import white
-from nullsight.types import InputError
+from nullsight.types import InputError, Map
 
 ADJOINT = {torch.float32: 1e-6, torch.float64: 1e-12}
 """Largest adjoint mismatch, relative to the product of the norms: a few roundings."""
@@ -71,18 +71,12 @@ def assert_matrix(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64,
     own, whole = _copy(physics, dtype), physics.to_matrix()
     worst = 0.0
     for i in range(own.samples or 1):
-        one = own if own.samples is None else own.take([i])
-        matrix = whole if own.samples is None else whole[i]
+        one, matrix = (own, whole) if own.samples is None else (own.take([i]), whole[i])
         x = _images(one, 3, dtype, seed)
-        direct = one.A(x).flatten(1).cpu().double()
-        turned = dense_matrix(
-            lambda y, one=one: one.A_adjoint(y.to(x)).cpu(),
-            one.measurement_shape,
-            dtype=dtype,  # type: ignore[misc]
-        )
-        worst = max(
-            worst, _distance(direct, x.flatten(1).cpu().double() @ matrix.T), _distance(turned.double(), matrix.T)
-        )
+        flat = x.flatten(1).cpu().double()
+        turned = dense_matrix(_on(one.A_adjoint, x.device), one.measurement_shape, dtype=dtype)
+        worst = max(worst, _distance(one.A(x).flatten(1).cpu().double(), flat @ matrix.T))
+        worst = max(worst, _distance(turned.double(), matrix.T))
     return require("dense matrix", worst, 10 * ADJOINT[dtype])
 
 
@@ -185,6 +179,10 @@ def check_physics(physics: Physics, *, dtype: torch.dtype = torch.float32, seed:
 
 def _bind(check: Callable[..., float], physics: Physics, dtype: torch.dtype, seed: int) -> Callable[[], float]:
     return lambda: check(physics, dtype=dtype, seed=seed)
+
+
+def _on(function: Map, device: torch.device) -> Map:
+    return lambda value: function(value.to(device)).cpu()
 
 
 def _copy(physics: PhysicsT, dtype: torch.dtype) -> PhysicsT:

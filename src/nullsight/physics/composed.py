@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nullsight.physics.base import Iterative, LinearPhysics, Masked, measured_dagger_error
+from nullsight.physics.base import Iterative, LinearPhysics, Masked, stated_error
 from nullsight.types import Acts, Element, Image, InputError, Measurement
 
 __all__ = ["Masked", "Stacked", "Transformed"]
@@ -47,10 +47,7 @@ class Transformed(LinearPhysics):
         """That of ``A`` where ``T_g^-1`` is exact; else measured once on the ensemble of ``A``, with 20 % to spare."""
         if hasattr(self.group, "inverse") and getattr(self.group, "action_error", 0.0) == 0:
             return self.physics.dagger_error
-        known = self._cached("dagger_error")
-        if "value" not in known:
-            known["value"] = 1.2 * measured_dagger_error(self, seed=1)
-        return known["value"]
+        return stated_error(self)
 
     def _each_image(self, g: Tensor, x: Tensor) -> Element:
         return g.expand(x.shape[0], *g.shape[1:])

@@ -19,8 +19,8 @@ class CartesianMRI(LinearPhysics):
 
     Args:
         image_shape: ``(2, height, width)``.
-        mask: which frequencies are measured, zeros and ones, ``(height, width)``, or ``(1 or batch, height, width)`` for
-            one mask a sample, or ``(1 or batch, 1, 1, height, width)``.
+        mask: which frequencies are measured, zeros and ones, ``(height, width)``, or
+            ``(1 or batch, height, width)`` for one mask a sample, or ``(1 or batch, 1, 1, height, width)``.
 
     Raises:
         InputError: an image that is not two channels, a mask of another shape or with values between 0 and 1.
@@ -38,8 +38,8 @@ class CartesianMRI(LinearPhysics):
         shape = tuple(int(n) for n in image_shape)
         if len(shape) != 3 or shape[0] != 2:
             raise InputError(
-                f"expected a complex image (2, height, width) with channels re and im, but {shape} came: stack the real "
-                f"and the imaginary part along the channels (zeros for a real image)"
+                f"expected a complex image (2, height, width) with channels re and im, but {shape} came: stack the "
+                f"real and the imaginary part along the channels (zeros for a real image)"
             )
         super().__init__(shape, (1, *shape))
         wide = mask[None, None, None] if mask.ndim == 2 else mask[:, None, None] if mask.ndim == 3 else mask
