@@ -21,6 +21,7 @@ PRECISIONS = {
     "bf16-mixed": torch.float32,
     "16-mixed": torch.float32,
 }
+_SENTENCE = f"{InputError.__name__}: "
 _ACCELERATORS = ("auto", "cpu", "cuda")
 
 
@@ -59,7 +60,17 @@ class Backend:
 
     def launch(self, function: "Callable[[Backend], Any]") -> Any:
         """Run ``function(backend)`` in every process and return what the first one returned."""
-        return self.fabric.launch(_Entered(function, self))
+        if self.processes == 1:
+            return self.fabric.launch(_Entered(function, self))
+        from torch.multiprocessing.spawn import ProcessRaisedException
+
+        try:
+            return self.fabric.launch(_Entered(function, self))
+        except ProcessRaisedException as error:
+            last = str(error).strip().splitlines()[-1]
+            if _SENTENCE in last:  # only text comes back from another process
+                raise InputError(last.split(_SENTENCE, 1)[1]) from None
+            raise
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which f is computed."""

@@ -8,7 +8,6 @@ removed. What a killed run left behind is removed by the next one.
 import io
 import json
 import os
-import pickle
 import shutil
 from pathlib import Path
 from typing import Any
@@ -119,8 +118,11 @@ def read_state(path: Path) -> dict[str, Any]:
         InputError: the file is missing, cut off, or holds something other than tensors and numbers.
     """
     try:
+        with open(path, "rb") as file:
+            if file.read(2) != b"PK":  # torch would take it for a pickle of its first versions
+                raise ValueError("it is cut off or of another kind")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # what torch raises on a damaged file depends on the damage
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(
             f"expected a whole training state at {path}, but it cannot be read ({reason}): restore the file, or start "

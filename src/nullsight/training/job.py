@@ -55,7 +55,7 @@ class Job:
     def together(self, backend: Backend) -> tuple[dict[str, Any], int | None]:
         """Take part as one of several processes; only plain values can be handed back."""
         run, caught = self.alone(backend)
-        return {"plan": run.plan, "step": run.step, "finished": run.finished}, caught
+        return {"step": run.step, "finished": run.finished}, caught
 
     def alone(self, backend: Backend) -> tuple[Run, int | None]:
         """Train and return the run and the signal that ended it, if one did."""
@@ -100,7 +100,8 @@ class Job:
         run = Run(
             self.reconstructor.eval(), self.data.physics, settings, plan, state.step, finished, out, metrics.lines
         )
-        return run, catcher.caught
+        signals = [number for number in backend.gather(catcher.caught) if number is not None]
+        return run, signals[0] if signals else None
 
     def _prepare(self, backend: Backend) -> Loop:
         settings, f = self.settings, self.reconstructor

@@ -2,7 +2,24 @@
 
 import sys
 import time
-from typing import Any, Protocol, TextIO, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Where text goes, such as ``sys.stderr``."""
+
+    def write(self, text: str, /) -> object:
+        """Write text."""
+        ...
+
+    def flush(self) -> None:
+        """Bring it to the reader."""
+        ...
+
+    def isatty(self) -> bool:
+        """Return whether it is a terminal."""
+        ...
 
 
 @runtime_checkable
@@ -50,7 +67,7 @@ class PlainLines:
         seconds: between lines.
     """
 
-    def __init__(self, stream: TextIO | None = None, seconds: float = 60.0) -> None:
+    def __init__(self, stream: Stream | None = None, seconds: float = 60.0) -> None:
         self.stream, self.seconds = stream, seconds
         self._steps, self._first, self._began, self._next = 0, 0, 0.0, 0.0
 
@@ -114,6 +131,6 @@ class Bar:
             self._progress.stop()
 
 
-def display_for(stream: TextIO) -> Display:
+def display_for(stream: Stream) -> Display:
     """Return a bar where ``stream`` is a terminal, else plain lines."""
     return Bar() if stream.isatty() else PlainLines(stream)

@@ -13,6 +13,7 @@ from nullsight.training.evidence import check_truth
 from nullsight.training.held_out import Observer
 from nullsight.training.job import Job
 from nullsight.training.metrics_file import read_metrics
+from nullsight.training.plan import Plan
 from nullsight.training.progress import Display
 from nullsight.training.run import Interrupted, Run, chosen_weights
 from nullsight.training.settings import Settings
@@ -77,11 +78,11 @@ def train(
         assert out is not None
         with forward_to_children():
             done, caught = backend.launch(job.together)
+        reconstructor.to(dtype=backend.dtype)  # the processes trained copies of it
         load_weights(chosen_weights(_best(out)), reconstructor)
-        history = read_metrics(out)
-        run = Run(
-            reconstructor.eval(), data.physics, settings, done["plan"], done["step"], done["finished"], out, history
-        )
+        plan, history = Plan.read(out), read_metrics(out)
+        assert plan is not None
+        run = Run(reconstructor.eval(), data.physics, settings, plan, done["step"], done["finished"], out, history)
     if caught is not None:
         raise Interrupted(run, caught)
     return run
@@ -99,9 +100,9 @@ def _check_folder(out: Path | None, settings: Settings, *, resume: bool) -> None
         if resume or settings.processes > 1:
             raise InputError("expected a run folder to resume or to train with several processes, but none came")
         return
-    if not resume and ((out / "plan.json").exists() or Checkpoints(out / "checkpoints").last is not None):
-        raise InputError(f"expected a new run folder, but {out} holds a run: resume it or choose another")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"expected a run folder at {out}, but it cannot be made ({error.strerror})") from None
+    if not resume and ((out / "plan.json").exists() or Checkpoints(out / "checkpoints").last is not None):
+        raise InputError(f"expected a new run folder, but {out} holds a run: resume it or choose another")
