@@ -127,8 +127,8 @@ def filter_views(y: Tensor, response: Tensor) -> Tensor:
 def view_weights(angles: tuple[float, ...], keep: Tensor) -> Tensor:
     """Return how much angle every measurement stands for, in radians, float64, shaped as ``keep``; 0 where not kept.
 
-    For each detector bin it is half the gap to the kept views on both sides, modulo 180 degrees (a view and its opposite
-    see the same lines); views at the same angle share. Over the kept views of a bin the weights sum to pi.
+    For each detector bin it is half the gap to the kept views on both sides, modulo 180 degrees (a view and its
+    opposite see the same lines); views at the same angle share. Over the kept views of a bin the weights sum to pi.
 
     Args:
         angles: of the views, degrees, any order.

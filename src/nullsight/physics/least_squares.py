@@ -89,7 +89,7 @@ class LeastSquares(Iterative):
 class WeightedLeastSquares(LeastSquares):
     """As :class:`LeastSquares`, for ``|W^(1/2) (A x - y)|`` with the operator's own weighting W.
 
-    In tomography W is the ramp filter: 5 iterations do what 15 to 20 do without.
+    In tomography W is the ramp filter: 5 iterations do about what 15 do without.
 
     Args:
         physics: a linear operator that has ``weigh``.

@@ -36,8 +36,8 @@ class ParallelBeamCT(LinearPhysics):
     The view at angle ``a`` has the rays ``column cos(a) + up sin(a) = s``, coordinates from the centre of the image and
     ``up`` against the row index: at 0 degrees a bin sums a column, at 90 degrees a row. Interpolation along rays
     after Joseph (1982). ``y`` is in image value times length, ``(channels, views, detectors)``; every channel is
-    projected by itself. ``A_dagger`` filters each view with the ramp, weighs it by the angle it stands for (half the gap
-    to its neighbours) and sums what each pixel reads off each view by linear interpolation.
+    projected by itself. ``A_dagger`` filters each view with the ramp, weighs it by the angle it stands for (half the
+    gap to its neighbours) and sums what each pixel reads off each view by linear interpolation.
 
     The weights are kept as sparse matrices with their transposes. Where those would exceed ``memory_limit``, they are
     computed again at every use, view by view: slower, in little memory. :attr:`storage` says which.
@@ -57,7 +57,8 @@ class ParallelBeamCT(LinearPhysics):
     Raises:
         InputError: an argument out of range, or an operator that exceeds ``memory_limit`` either way.
 
-    The stated ``dagger_error`` is measured when first asked for, on :func:`~nullsight.physics.ensembles.blobs`, with 30 % to spare.
+    The stated ``dagger_error`` is measured when first asked for, on the images of
+    :func:`~nullsight.physics.ensembles.blobs`, with 30 % to spare.
 
     Example:
         >>> physics = ParallelBeamCT(image_shape=(1, 32, 32), angles=equispaced(24))
@@ -94,15 +95,15 @@ class ParallelBeamCT(LinearPhysics):
             if value is not None and not (isfinite(value) and value > 0):
                 raise InputError(f"expected {name} above 0, but {value} came: give it in the unit of the docstring")
         channels, height, width = (int(n) for n in image_shape)
-        self_angles = tuple(float(a) for a in (equispaced(angles) if isinstance(angles, int) else angles))
-        if not self_angles or not all(isfinite(a) for a in (*self_angles, offset)):
+        listed = tuple(float(a) for a in (equispaced(angles) if isinstance(angles, int) else angles))
+        if not listed or not all(isfinite(a) for a in (*listed, offset)):
             raise InputError(
-                f"expected at least one angle, and finite angles and offset, but {len(self_angles)} angles and offset "
+                f"expected at least one angle, and finite angles and offset, but {len(listed)} angles and offset "
                 f"{offset} came: give them in degrees and pixels"
             )
         bins = detectors if detectors is not None else ceil(hypot(height, width) / spacing)
-        super().__init__(image_shape, (channels, len(self_angles), bins))
-        self.angles = self_angles
+        super().__init__(image_shape, (channels, len(listed), bins))
+        self.angles = listed
         self.detectors, self.spacing, self.offset, self.pixel_size = bins, spacing, offset, pixel_size
         self.window = window
         self.memory_limit = memory_limit
