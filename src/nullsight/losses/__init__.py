@@ -1,1 +1,100 @@
 """Losses: what is minimised. They look at an :class:`Evidence` and at nothing else."""
+
+from nullsight.losses.adversarial import AdversarialEquivariance
+from nullsight.losses.augmentation import (
+    AffineContrast,
+    Augmentation,
+    ChangedOperator,
+    Gamma,
+    GroupAction,
+    IntensityGradient,
+    Perturb,
+    PerturbedOperator,
+    Scene,
+)
+from nullsight.losses.base import Loss, Player, Ramp, Weight, WeightedSum
+from nullsight.losses.consistency import MeasurementConsistency
+from nullsight.losses.equivariance import Equivariance
+from nullsight.losses.errors import (
+    L1,
+    AsPublished,
+    Error,
+    Huber,
+    MeanSquare,
+    OneMinusSSIM,
+    Scaling,
+    UnitNorm,
+    mean_error,
+)
+from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual, labelled
+from nullsight.losses.supervised import AugmentedSupervised, Supervised
+
+__all__ = [
+    "AUGMENTATIONS",
+    "ERRORS",
+    "L1",
+    "SCALINGS",
+    "TABLE",
+    "AdversarialEquivariance",
+    "AffineContrast",
+    "AsPublished",
+    "Augmentation",
+    "AugmentedSupervised",
+    "ChangedOperator",
+    "Equivariance",
+    "Error",
+    "Evidence",
+    "Gamma",
+    "GroupAction",
+    "Huber",
+    "IntensityGradient",
+    "LabelledEvidence",
+    "Loss",
+    "MeanSquare",
+    "MeasurementConsistency",
+    "OneMinusSSIM",
+    "Perturb",
+    "PerturbedOperator",
+    "Player",
+    "Ramp",
+    "Reconstruct",
+    "Scaling",
+    "Scene",
+    "Supervised",
+    "Turned",
+    "UnitNorm",
+    "Virtual",
+    "Weight",
+    "WeightedSum",
+    "labelled",
+    "mean_error",
+]
+
+TABLE: dict[str, type[Loss]] = {
+    "measurement_consistency": MeasurementConsistency,
+    "equivariance": Equivariance,
+    "supervised": Supervised,
+    "adversarial_equivariance": AdversarialEquivariance,
+    "augmented_supervised": AugmentedSupervised,
+}
+
+ERRORS: dict[str, type] = {
+    "mean_square": MeanSquare,
+    "l1": L1,
+    "huber": Huber,
+    "one_minus_ssim": OneMinusSSIM,
+}
+
+SCALINGS: dict[str, type[Scaling]] = {
+    "unit_norm": UnitNorm,
+    "as_published": AsPublished,
+}
+
+AUGMENTATIONS: dict[str, type[Augmentation]] = {
+    "group_action": GroupAction,
+    "intensity_gradient": IntensityGradient,
+    "gamma": Gamma,
+    "affine_contrast": AffineContrast,
+    "perturbed_operator": PerturbedOperator,
+    "changed_operator": ChangedOperator,
+}

@@ -1,98 +1,20 @@
-"""What a loss may look at (Evidence), what a loss is, and sums of losses."""
+"""What a loss is, sums of losses, and weights that change over training."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from nullsight.draws import Draws
-from nullsight.groups.base import Family
-from nullsight.noise import Noise
-from nullsight.physics.base import Physics
-from nullsight.types import Element, Image, InputError, Measurement, Scalar
+from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual
+from nullsight.types import InputError, Scalar
 
-
-@runtime_checkable
-class Reconstruct(Protocol):
-    """A reconstructor as losses see it: something to call."""
-
-    def __call__(self, y: Tensor, physics: Physics, *, start: Image | None = None, draws: Draws | None = None) -> Image:
-        """Return ``f(y)``."""
-        ...
-
-
-@dataclass(frozen=True)
-class Virtual:
-    """A virtual image and what became of it: ``x2 = T_g x1``, ``y2 = A x2 (+ noise)``, ``x3 = f(y2)``.
-
-    With k transforms a step the batch is tiled k times, copy after copy.
-    """
-
-    g: Element
-    x2: Image
-    y2: Measurement
-    x3: Image
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that a self-supervised loss may look at; there is no way to ground truth in it.
-
-    Attributes:
-        y: measurements, ``(batch, *physics.measurement_shape)``.
-        physics: their operator, one for all or one a sample.
-        ids: the samples' numbers in the data set, ``(batch,)`` int64.
-        draws: the batch's randomness.
-        progress: the share of the planned steps that is done, 0 .. 1.
-        reconstruct: the reconstructor being trained.
-        smoothed: the reconstructor with averaged (EMA) weights, where the run keeps one.
-        start: ``A_dagger y`` kept from before, ``(batch, *image_shape)``.
-        scale: the data's intensity scale; error functions see images divided by it.
-    """
-
-    y: Measurement
-    physics: Physics
-    ids: Tensor
-    draws: Draws
-    progress: float
-    reconstruct: Reconstruct
-    smoothed: Reconstruct | None = None
-    start: Image | None = None
-    scale: float = 1.0
-    _virtual: dict[Any, Virtual] = field(default_factory=dict, repr=False, compare=False)
-
-    @cached_property
-    def x1(self) -> Image:
-        """``f(y)``, computed once and only if a term asks."""
-        return self.reconstruct(self.y, self.physics, start=self.start, draws=self.draws)
-
-    def virtual(self, group: Family, noise: Noise, transforms: int = 1) -> Virtual:
-        """Return ``(g, x2, y2, x3)``, shared by every term that asks for the same group, noise and count."""
-        key = (id(group), noise, transforms)
-        if key not in self._virtual:
-            draws, physics = self.draws.repeat(transforms), self.physics.repeat(transforms)
-            g = group.sample(draws.of("transform"))
-            x2 = group.act(g, self.x1.repeat(transforms, *[1] * (self.x1.ndim - 1)))
-            y2 = noise.observe(physics.A(x2), physics.measured, draws.of("virtual noise"))
-            self._virtual[key] = Virtual(g, x2, y2, self.reconstruct(y2, physics, draws=draws))
-        return self._virtual[key]
-
-
-@dataclass(frozen=True)
-class LabelledEvidence(Evidence):
-    """Evidence with truth; only a loss that says ``needs_truth`` ever receives it.
-
-    Attributes:
-        x: ground truth, ``(batch, *image_shape)``; zeros where there is none.
-        has_x: which samples carry truth, bool ``(batch,)``.
-    """
-
-    x: Image = field(default_factory=lambda: torch.zeros(0, 1, 1))
-    has_x: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
+__all__ = [
+    "Evidence", "LabelledEvidence", "Loss", "Player", "Ramp", "Reconstruct", "Turned", "Virtual", "Weight",
+    "WeightedSum",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,7 +36,15 @@ Weight = float | Callable[[float], float]
 
 
 class Loss(nn.Module, ABC):
-    """A term of the objective: a mean over entries. ``a + b`` and ``100 * a`` make a :class:`WeightedSum`."""
+    """A term of the objective: a mean over entries. ``a + b`` and ``100 * a`` make a :class:`WeightedSum`.
+
+    Example:
+        >>> class Brightness(Loss):
+        ...     def forward(self, evidence):
+        ...         return evidence.x1.mean() ** 2
+        >>> (Brightness() + Ramp(0, 10) * Brightness()).names
+        ['Brightness1', 'Brightness2']
+    """
 
     needs_truth: ClassVar[bool] = False
 
@@ -125,6 +55,11 @@ class Loss(nn.Module, ABC):
     def players(self) -> tuple[Player, ...]:
         """Return the opponents this term brings; none for most."""
         return ()
+
+    @property
+    def detail(self) -> str:
+        """What tells this term from others of its class in logs; ``""`` where nothing does."""
+        return ""
 
     def terms(self) -> "list[tuple[Weight, Loss]]":
         """Return the terms with their weights."""
@@ -138,46 +73,70 @@ class Loss(nn.Module, ABC):
 
 
 class WeightedSum(Loss):
-    """Weighted terms, each logged by its name; a weight may be a function of progress (see :class:`Ramp`)."""
+    """Weighted terms, each logged by its name; a weight may be a function of progress (see :class:`Ramp`).
+
+    A term that does not need truth receives evidence without truth, whatever the others need.
+
+    Args:
+        weighted: weights with their terms, at least one.
+    """
 
     def __init__(self, weighted: list[tuple[Weight, Loss]]) -> None:
         super().__init__()
+        if not weighted:
+            raise InputError("expected at least one term in a loss, but none came: add one")
         self.weights = [weight for weight, _ in weighted]
         self.losses = nn.ModuleList(loss for _, loss in weighted)
-        names = [type(loss).__name__ for _, loss in weighted]
-        self.names = [n if names.count(n) == 1 else f"{n}{names[:i].count(n) + 1}" for i, n in enumerate(names)]
+        self.names = _names([loss for _, loss in weighted])
+
+    @property
+    def weighted(self) -> list[tuple[Weight, Loss]]:
+        """The terms with their weights."""
+        return [(w, loss) for w, loss in zip(self.weights, self.losses, strict=True) if isinstance(loss, Loss)]
 
     @property
     def needs_truth(self) -> bool:  # type: ignore[override]
         """Whether any term needs truth."""
-        return any(bool(loss.needs_truth) for _, loss in self.terms())
+        return any(bool(loss.needs_truth) for _, loss in self.weighted)
 
     def terms(self) -> list[tuple[Weight, Loss]]:
         """Return the terms with their weights."""
-        return [(w, loss) for w, loss in zip(self.weights, self.losses, strict=True) if isinstance(loss, Loss)]
+        return self.weighted
 
     def values(self, evidence: Evidence) -> dict[str, Tensor]:
         """Return every term's own value, unweighted, by name; a term whose weight is zero now is not computed."""
-        now = [(name, _at(w, evidence), loss) for name, (w, loss) in zip(self.names, self.terms(), strict=True)]
-        return {name: loss(evidence) for name, weight, loss in now if weight != 0}
+        blind = evidence.unlabelled()
+        now = [(name, _at(w, evidence), loss) for name, (w, loss) in zip(self.names, self.weighted, strict=True)]
+        return {name: loss(evidence if loss.needs_truth else blind) for name, weight, loss in now if weight != 0}
 
     def total(self, values: dict[str, Tensor], evidence: Evidence) -> Scalar:
-        """Return the weighted sum of :meth:`values`."""
+        """Return the weighted sum of :meth:`values`; zero, with a gradient, where every weight is zero now."""
         weighted = [_at(w, evidence) * values[n] for n, w in zip(self.names, self.weights, strict=True) if n in values]
-        return torch.stack(weighted).sum()
+        return torch.stack(weighted).sum() if weighted else evidence.unlabelled().nothing()
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the weighted sum."""
         return self.total(self.values(evidence), evidence)
 
     def players(self) -> tuple[Player, ...]:
-        """Return the opponents of all terms."""
-        return tuple(player for _, loss in self.terms() for player in loss.players())
+        """Return the opponents of all terms; those of a term that does not need truth see none."""
+        return tuple(
+            player if loss.needs_truth else replace(player, objective=_Blind(player.objective))
+            for _, loss in self.weighted
+            for player in loss.players()
+        )
 
 
 @dataclass(frozen=True)
 class Ramp:
-    """A weight that goes linearly from ``start`` to ``stop`` while progress goes from ``begin`` to ``end`` (0 .. 1)."""
+    """A weight that goes linearly from ``start`` to ``stop`` while progress goes from ``begin`` to ``end`` (0 .. 1).
+
+    ``Ramp(0, 100, end=0.2) * Equivariance(group)`` raises the weight over the first fifth of the training.
+
+    Example:
+        >>> Ramp(0, 100, end=0.2)(0.1)
+        50.0
+    """
 
     start: float
     stop: float
@@ -198,12 +157,36 @@ class Ramp:
 
 
 @dataclass(frozen=True)
+class _Blind:
+    objective: Callable[[Evidence], Scalar]
+
+    def __call__(self, evidence: Evidence) -> Scalar:
+        return self.objective(evidence.unlabelled())
+
+
+@dataclass(frozen=True)
 class _Scaled:
     factor: float
     weight: Callable[[float], float]
 
     def __call__(self, progress: float) -> float:
         return self.factor * self.weight(progress)
+
+
+def _names(losses: list[Loss]) -> list[str]:
+    """Return the class names, with their detail where a name alone is not unique, and numbered where that is not."""
+    plain = [type(loss).__name__ for loss in losses]
+    full = [f"{name}({loss.detail})" if loss.detail else name for name, loss in zip(plain, losses, strict=True)]
+    named = [p if plain.count(p) == 1 else f for p, f in zip(plain, full, strict=True)]
+    taken: list[str] = []
+    for i, name in enumerate(named):
+        number = named[:i].count(name) + 1
+        unique = name if named.count(name) == 1 else f"{name}{number}"
+        while unique in taken or (unique != name and unique in named):  # a class may be called Equivariance2
+            number += 1
+            unique = f"{name}{number}"
+        taken.append(unique)
+    return taken
 
 
 def _product(a: Weight, b: Weight) -> Weight:

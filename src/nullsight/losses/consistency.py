@@ -1,0 +1,37 @@
+"""Measurement consistency: the reconstruction, measured again, gives the measurement."""
+
+from nullsight.losses.base import Evidence, Loss
+from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
+from nullsight.types import Scalar
+
+
+class MeasurementConsistency(Loss):
+    """The error between ``A f(y)`` and ``y`` over the measured entries.
+
+    With the defaults: the mean of ``(A x1 - y)^2 / (scale * norm(A))^2``. After Chen, Tachella, Davies, "Equivariant
+    Imaging", ICCV 2021, equation (3); it cannot teach what lies in the null space of ``A``.
+
+    Args:
+        error: how far two measurements are apart.
+        scaling: their unit.
+
+    Example:
+        >>> loss = MeasurementConsistency()
+        >>> loss.needs_truth
+        False
+    """
+
+    def __init__(self, error: Error = MEAN_SQUARE, scaling: Scaling = UNIT_NORM) -> None:
+        super().__init__()
+        self.error, self.scaling = error, scaling
+
+    @property
+    def detail(self) -> str:
+        """The error function's name."""
+        return type(self.error).__name__
+
+    def forward(self, evidence: Evidence) -> Scalar:
+        """Return the error of a batch."""
+        unit = self.scaling.measurement_unit(evidence)
+        again = evidence.physics.A(evidence.x1)
+        return mean_error(self.error, again / unit, evidence.y / unit, self.scaling.counted(evidence))
