@@ -26,7 +26,7 @@ def assert_scalar(loss: Loss, evidence: Evidence) -> None:
     value = loss(_fresh(evidence))
     assert value.shape == (), f"the loss should be one number of shape (), its shape is {tuple(value.shape)}"
     assert value.dtype == evidence.y.dtype, f"the loss should be {evidence.y.dtype}, it is {value.dtype}"
-    assert bool(torch.isfinite(value)), f"the loss should be finite, it is {float(value)}"
+    assert bool(torch.isfinite(value)), f"the loss should be finite, it is {value.item()}"
 
 
 def assert_mean_over_samples(loss: Loss, evidence: Evidence, *, tolerance: float = 1e-5) -> None:

@@ -1,0 +1,117 @@
+"""The contracts of losses: every loss keeps them, and each finds what is wrong."""
+
+import pytest
+import torch
+
+from nullsight.contracts.losses import (
+    assert_gradient_exact,
+    assert_gradient_reaches,
+    assert_loss,
+    assert_mean_over_samples,
+    assert_players_apart,
+    assert_repeatable,
+    assert_scalar,
+    assert_split_independent,
+    assert_zero,
+)
+from nullsight.losses import TABLE, AdversarialEquivariance, Evidence, Loss
+from nullsight.parts import arguments
+from tests.cases.losses import (
+    LOSSES,
+    Case,
+    LinearF,
+    M,
+    N,
+    Roll,
+    ToyScore,
+    evidence,
+    labelled_evidence,
+    perfect,
+    randn,
+    toy_matrix,
+)
+
+DTYPES = [torch.float32, torch.float64]
+each_case = pytest.mark.parametrize("case", LOSSES, ids=lambda c: c.name)
+
+
+def test_every_loss_has_a_case() -> None:
+    kinds = {type(loss) for case in LOSSES for _, loss in case.build().terms()}
+    assert kinds == set(TABLE.values())
+
+
+@each_case
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_contract(case: Case, dtype: torch.dtype) -> None:
+    loss = case.build().to(dtype)
+    f = LinearF(randn(N, M, seed=3, dtype=dtype))
+    given = labelled_evidence(dtype, f=f) if loss.needs_truth else evidence(dtype, f=f)
+    assert_loss(loss, given, f, tolerance=1e-12 if dtype == torch.float64 else 1e-5)
+
+
+# counts have no slope: their straight-through gradient has tests of its own
+@pytest.mark.parametrize("case", [c for c in LOSSES if "poisson" not in c.name], ids=lambda c: c.name)
+def test_gradient_is_the_slope(case: Case) -> None:
+    loss, f = case.build().double(), LinearF(randn(N, M, seed=3))
+    assert_gradient_exact(loss, labelled_evidence(f=f), f.weight)
+
+
+@pytest.mark.parametrize("case", [c for c in LOSSES if c.zero], ids=lambda c: c.name)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_zero_for_the_perfect_reconstructor_of_an_invariant_set(case: Case, dtype: torch.dtype) -> None:
+    tolerance = 1e-13 if dtype == torch.float64 else 1e-5
+    assert_zero(case.build(), labelled_evidence(dtype, f=perfect(toy_matrix(dtype))), tolerance=tolerance)
+
+
+@each_case
+def test_arguments_are_kept(case: Case) -> None:
+    for _, loss in case.build().terms():
+        again = type(loss)(**arguments(loss))
+        assert arguments(again) == arguments(loss)
+
+
+class Formula(Loss):
+    """A user's loss made of one line."""
+
+    def __init__(self, formula) -> None:
+        super().__init__()
+        self.formula = formula
+
+    def forward(self, evidence: Evidence) -> torch.Tensor:
+        return self.formula(evidence)
+
+
+@pytest.mark.parametrize(
+    ("check", "formula"),
+    [
+        (assert_scalar, lambda e: e.x1.square().flatten(1).mean(1)),
+        (assert_scalar, lambda e: e.x1.mean() * torch.inf),
+        (assert_mean_over_samples, lambda e: e.x1.square().sum()),
+        (assert_split_independent, lambda e: e.x1.square().mean().sqrt()),
+        (assert_repeatable, lambda e: (e.x1 * torch.rand(e.x1.shape)).mean()),
+        (assert_zero, lambda e: e.x1.square().mean()),
+    ],
+)
+def test_the_contract_finds_what_is_wrong(check, formula) -> None:
+    with pytest.raises(AssertionError, match="should"):
+        check(Formula(formula), evidence())
+
+
+def test_the_contract_finds_wrong_and_missing_gradients() -> None:
+    given = evidence()
+    weight = given.reconstruct.weight
+    with pytest.raises(AssertionError, match="none"):
+        other = torch.ones((), dtype=torch.float64, requires_grad=True)
+        assert_gradient_reaches(Formula(lambda e: e.x1.detach().mean() * other), given, [weight])
+    with pytest.raises(AssertionError, match="slope"):
+        assert_gradient_exact(Formula(lambda e: (e.x1 * e.x1.detach()).mean()), given, weight)
+
+
+def test_the_contract_finds_an_opponent_moved_by_the_loss_of_f() -> None:
+    class Leaks(AdversarialEquivariance):
+        def forward(self, evidence: Evidence) -> torch.Tensor:
+            return (1 - self.discriminator(evidence.turned(self.group).x2)).square().mean()
+
+    given = evidence()
+    with pytest.raises(AssertionError, match="opponent"):
+        assert_players_apart(Leaks(Roll(), ToyScore().double()), given, given.reconstruct)
