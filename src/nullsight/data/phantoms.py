@@ -69,7 +69,7 @@ def _slice(one: Dice, size: int) -> np.ndarray:
     _REGIONS[int(one.between(0, 1) < 0.4)](canvas, one, inside)
     _spine(canvas, one, inside)
     values = canvas.values[0] + body * _texture(canvas, one)
-    return np.clip(values, 0, 1)[None]
+    return np.asarray(np.clip(values, 0, 1))[None]
 
 
 def _chest(canvas: Canvas, one: Dice, inside: Point) -> None:
@@ -158,19 +158,19 @@ def _ribs(canvas: Canvas, one: Dice, inside: Point) -> None:
 def _lung_vessels(canvas: Canvas, one: Dice, center: Point, axes: Point, side: int) -> None:
     root = (center[0] - side * 0.72 * axes[0], center[1] + one.between(-0.1, 0.1) * axes[1])
     for i in range(7):
-        angle = np.deg2rad(-75 + 25 * i + one.between(-9, 9))
-        far = one.between(0.55, 0.85)
+        angle = np.deg2rad(-78 + 26 * i + one.between(-14, 14))
+        far = one.between(0.5, 0.85)
         end = (
             center[0] + side * far * axes[0] * float(np.cos(angle)),
             center[1] + far * axes[1] * float(np.sin(angle)),
         )
         bend = one.between(0.35, 0.6)
-        knee = (root[0] + bend * (end[0] - root[0]), root[1] + bend * (end[1] - root[1]) + one.between(-0.03, 0.03))
-        value = one.between(0.34, 0.50)
+        knee = (root[0] + bend * (end[0] - root[0]), root[1] + bend * (end[1] - root[1]) + one.between(-0.06, 0.06))
+        value = one.between(0.26, 0.42)
         canvas.segment(knee, end, 0.007, 0.75 * value)
         fork = (end[0] + one.between(-0.05, 0.05), knee[1] + 0.6 * (end[1] - knee[1]) + one.between(-0.06, 0.06))
         canvas.segment(knee, fork, 0.006, 0.65 * value)
-        canvas.segment(root, knee, 0.013, value)
+        canvas.segment(root, knee, one.between(0.008, 0.015), value)
 
 
 def _spine(canvas: Canvas, one: Dice, inside: Point) -> None:

@@ -80,7 +80,8 @@ def triangles(count: int, length: int, seed: int = 0, *, half_width: float | Non
 def dead_leaves(count: int, size: int, seed: int = 0, channels: int = 3) -> Tensor:
     """Return leaves that cover one another: edges, flat parts and a power-law spectrum, as photographs have.
 
-    Radii follow a density r^-3 (Lee, Mumford, Huang, 2001), each leaf has a colour, a gradient and a grain of its own.
+    Radii follow a density r^-3 (Lee, Mumford, Huang, 2001), each leaf has its own colour,
+    and a slow gradient of light lies over all.
 
     Returns:
         ``(count, channels, size, size)``, float32 in [0, 1].
@@ -106,7 +107,7 @@ def _disks(one: Dice, size: int) -> np.ndarray:
 
 def _leaves(one: Dice, size: int, channels: int) -> np.ndarray:
     canvas = Canvas(size, channels=channels, softness=1.2)
-    least, most = max(1.5 * 2 / size, 0.02), 0.9
+    least, most = max(3 * 2 / size, 0.05), 1.0
     right, up = canvas.coordinates()
     base = one.between(0.25, 0.7)
     tint = np.array([one.between(-0.12, 0.12) for _ in range(channels)])

@@ -28,7 +28,7 @@ def simulate(x: Tensor, physics: Physics, noise: Noise, *, seed: int = 0, batch:
         >>> from nullsight.noise import Gaussian
         >>> from nullsight.physics import Inpainting
         >>> x = torch.ones(3, 1, 4, 4)
-        >>> y = simulate(x, Inpainting(torch.ones(1, 4, 4)), Gaussian(0.1), seed=0)
+        >>> y = simulate(x, Inpainting((1, 4, 4), torch.ones(1, 4, 4, dtype=torch.bool)), Gaussian(0.1), seed=0)
         >>> y.shape
         torch.Size([3, 1, 4, 4])
     """

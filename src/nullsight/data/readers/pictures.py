@@ -48,7 +48,7 @@ def read_tiff(path: Path, key: str | None) -> Raw:
     try:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             series = file.series[0]
-            first, axes, values = file.pages[0], series.axes, np.asarray(series.asarray())
+            first, axes, values = file.pages.first, series.axes, np.asarray(series.asarray())
             colours, extra = int(first.photometric), tuple(int(one) for one in first.extrasamples)
     except Exception as error:  # the decoder answers damage with errors of every class
         raise unreadable(path, "a TIFF picture", error) from None

@@ -100,10 +100,8 @@ def _native(values: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _tensor(values: np.ndarray, path: Path | str) -> Tensor:
-    wider = {np.dtype(np.uint16): np.int32, np.dtype(np.uint32): np.int64, np.dtype(np.uint64): np.int64}
-    target = wider.get(values.dtype)
-    if target is not None:
-        if int(values.max()) > np.iinfo(target).max:
+    if values.dtype.kind == "u" and values.dtype.itemsize > 1:
+        if int(values.max()) >= 2**63:
             raise InputError(f"expected integers below 2**63 in {path}, but {int(values.max())} came: scale them")
-        values = values.astype(target)
+        values = values.astype(np.int32 if values.dtype.itemsize == 2 else np.int64)
     return torch.from_numpy(np.array(values, copy=not values.flags.writeable or None, order="C"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from nullsight.data.atomic import whole_file, whole_folder
@@ -87,8 +88,6 @@ def _write_npz(file: BinaryIO, values: np.ndarray) -> None:
 
 
 def _write_png(file: BinaryIO, value: np.ndarray) -> None:
-    import torch
-
     file.write(to_png(torch.from_numpy(value), (0.0, 1.0)))
 
 
