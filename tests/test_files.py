@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -75,6 +75,7 @@ finite = {"allow_nan": False, "allow_infinity": False}
 shapes = array_shapes(min_dims=2, max_dims=5, max_side=3)
 
 
+@settings(max_examples=40)
 @given(
     st.one_of(
         arrays(np.float32, shapes, elements=st.floats(width=32, **finite)),
