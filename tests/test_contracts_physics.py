@@ -41,9 +41,12 @@ def test_contract(contract: Callable[..., float], case: Case, dtype: torch.dtype
 @pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
 def test_norm_is_the_largest_singular_value(case: Case) -> None:
     physics = case.build()
-    if isinstance(physics, p.Masked):
+    if not isinstance(physics, LinearPhysics):
+        return
+    if hasattr(physics, "keep") or hasattr(getattr(physics, "physics", None), "keep"):
+        # parts of one operator state the norm of the whole, so that losses weigh all parts alike
         assert physics.norm() >= float(torch.linalg.matrix_norm(physics.to_matrix(), 2).max()) * 0.99
-    elif isinstance(physics, LinearPhysics):
+    else:
         assert_norm(physics)
 
 

@@ -72,6 +72,9 @@ def ssim(x: Tensor, reference: Tensor, *, data_range: float | Tensor) -> Tensor:
         reference: of the same shape.
         data_range: of the reference, > 0: one number or one an image, ``(batch,)``.
 
+    Raises:
+        InputError: images smaller than the window, other shapes, or a data range not above 0.
+
     Example:
         >>> picture = torch.rand(1, 3, 16, 16)
         >>> ssim(picture, picture, data_range=1.0)
@@ -96,6 +99,9 @@ def ssim(x: Tensor, reference: Tensor, *, data_range: float | Tensor) -> Tensor:
 
 def magnitude(x: Tensor) -> Tensor:
     """Return the magnitude of complex images ``(batch, 2, *space)`` (re, im): ``(batch, 1, *space)``.
+
+    Raises:
+        InputError: images that do not have two channels.
 
     Example:
         >>> magnitude(torch.tensor([[[3.0], [4.0]]]))

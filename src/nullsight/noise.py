@@ -29,7 +29,12 @@ class Noise(ABC):
 
 @dataclass(frozen=True)
 class Noiseless(Noise):
-    """``y = A x``."""
+    """``y = A x``.
+
+    Example:
+        >>> Noiseless().variance(torch.ones(1, 2))
+        tensor([[0., 0.]])
+    """
 
     def sample(self, clean: Measurement, stream: Stream) -> Measurement:
         """Return the clean measurement itself."""
@@ -75,6 +80,13 @@ class Poisson(Noise):
 
     Args:
         gain: the value of one count in the measurement's unit, > 0.
+
+    Raises:
+        InputError: a gain that is not above 0.
+
+    Example:
+        >>> Poisson(0.5).variance(torch.tensor([[4.0, -1.0]]))
+        tensor([[2., 0.]])
     """
 
     gain: float
@@ -100,6 +112,13 @@ class PoissonGaussian(Noise):
     Args:
         gain: the value of one count, > 0.
         sigma: standard deviation of the electronic noise, >= 0.
+
+    Raises:
+        InputError: a gain that is not above 0 or a sigma below 0.
+
+    Example:
+        >>> PoissonGaussian(0.5, 1.0).variance(torch.tensor([[4.0, -1.0]]))
+        tensor([[3., 1.]])
     """
 
     gain: float

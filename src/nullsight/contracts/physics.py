@@ -29,7 +29,13 @@ MATRIX_LIMIT = 4096
 
 
 def assert_adjoint(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
-    """Check ``<A x, y> = <x, A^T y>``; return the largest mismatch relative to ``|A x| |y|`` and ``|x| |A^T y|``."""
+    """Check ``<A x, y> = <x, A^T y>``; return the largest mismatch relative to ``|A x| |y|`` and ``|x| |A^T y|``.
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
     own = _copy(physics, dtype)
     x, y = _images(own, 4, dtype, seed), _measurements(own, 4, dtype, seed)
     with torch.no_grad():
@@ -41,7 +47,13 @@ def assert_adjoint(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64
 
 
 def assert_dagger(physics: Physics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
-    """Check the stated ``dagger_error`` on ``dagger_ensemble``: neither more is measured nor less than half of it."""
+    """Check the stated ``dagger_error`` on ``dagger_ensemble``: neither more is measured nor less than half of it.
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
     own = _copy(physics, dtype)
     stated, rounding = own.dagger_error, EXACT[dtype]
     least = stated / 2 if stated > 10 * rounding else 0.0
@@ -51,7 +63,13 @@ def assert_dagger(physics: Physics, *, dtype: torch.dtype = torch.float64, seed:
 
 
 def assert_gradient(physics: Physics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
-    """Check the gradients: of a linear ``A`` against the written adjoint, of both maps against finite differences."""
+    """Check the gradients: of a linear ``A`` against the written adjoint, of both maps against finite differences.
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
     own = _copy(physics, dtype)
     x = _images(own, 2, dtype, seed)
     worst = 0.0
@@ -67,7 +85,13 @@ def assert_gradient(physics: Physics, *, dtype: torch.dtype = torch.float64, see
 
 
 def assert_matrix(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
-    """Check that ``A`` is what its dense matrix says and ``A^T`` the transpose of that (small problems)."""
+    """Check that ``A`` is what its dense matrix says and ``A^T`` the transpose of that (small problems).
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
     own, whole = _copy(physics, dtype), physics.to_matrix()
     worst = 0.0
     for i in range(own.samples or 1):
@@ -81,7 +105,13 @@ def assert_matrix(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64,
 
 
 def assert_batch(physics: Physics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
-    """Check that every row of a batch of any size stands by itself, and ``take``, ``repeat`` and ``batched``."""
+    """Check that every row of a batch of any size stands by itself, and ``take``, ``repeat`` and ``batched``.
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
     own = _copy(physics, dtype)
     worst = 0.0
     for size in (1, 3) if own.samples is None else (own.samples,):
@@ -109,7 +139,13 @@ def assert_batch(physics: Physics, *, dtype: torch.dtype = torch.float64, seed: 
 
 
 def assert_subset(physics: Physics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
-    """Check that a subset sees what it keeps as before and zeros elsewhere, says so, and leaves the whole unchanged."""
+    """Check that a subset sees what it keeps as before and zeros elsewhere, says so, and leaves the whole unchanged.
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
     own = _copy(physics, dtype)
     size = own.samples or 3
     stream = Draws(seed, 0, tuple(range(size))).of("subset")
@@ -134,14 +170,26 @@ def assert_subset(physics: Physics, *, dtype: torch.dtype = torch.float64, seed:
 
 
 def assert_norm(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
-    """Check that ``norm()`` is the largest singular value to 2 % (small problems); return the relative distance."""
+    """Check that ``norm()`` is the largest singular value to 2 % (small problems); return the relative distance.
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
     own = _copy(physics, dtype)
     exact = float(torch.linalg.matrix_norm(own.to_matrix(), 2).max())
     return require("norm", abs(own.norm() - exact) / exact, 0.02)
 
 
 def assert_refuses_single_image(physics: Physics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
-    """Check that an image or a measurement without batch axis is refused with a sentence; return 0."""
+    """Check that an image or a measurement without batch axis is refused with a sentence; return 0.
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
     own = _copy(physics, dtype)
     like = _like(own, dtype)
     refused = 0
@@ -155,6 +203,11 @@ def assert_refuses_single_image(physics: Physics, *, dtype: torch.dtype = torch.
 
 def check_physics(physics: Physics, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> list[Finding]:
     """Run every check that fits the operator and its size; never raises.
+
+    Args:
+        physics: the operator; it is copied, never changed.
+        dtype: precision of the checks.
+        seed: of the drawn images.
 
     Example:
         >>> from nullsight.physics import Inpainting, bernoulli_mask

@@ -1,18 +1,99 @@
-"""The contract of linear operators (that of all is beside it), and two that follow from it: iterative and masked."""
+"""The contracts of operators, ``y = A(x) + noise`` with an approximate inverse, and of linear ones."""
 
 import copy
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from nullsight.draws import Draws
 from nullsight.linalg import dense_matrix, largest_eigenvalue, least_squares, linear_map
+from nullsight.physics.batches import Batches
 from nullsight.physics.ensembles import white
-from nullsight.physics.operator import Physics, measured_dagger_error, stated_error
-from nullsight.types import Image, Map, Measurement
+from nullsight.types import Image, InputError, Map, Measurement, check_batch
 
-__all__ = ["Iterative", "LinearPhysics", "Masked", "Physics", "measured_dagger_error", "stated_error"]
+
+class Physics(Batches, ABC):
+    """An operator ``A``, linear or not. Values: nothing changes by being used; a changed operator is a new one.
+
+    A subclass writes ``_measure`` and ``_invert`` (for batches) and, where parameters may differ from sample to sample,
+    names the buffers that carry them in ``per_sample``: each has a leading axis of 1 (shared) or of the batch. What is
+    computed from such a buffer must be computed when it is used, or be such a buffer itself.
+
+    Attributes:
+        image_shape: without batch, ``(channels, height, width)`` or ``(channels, length)``.
+        measurement_shape: of ``y``, without batch.
+        dagger_error: stated ``|A A_dagger A x - A x| / |A x|`` over the images of ``dagger_ensemble``; 0: exact.
+        dagger_ensemble: the images for which that is stated, a function of shape and stream; white noise by default.
+
+    Raises:
+        InputError: a shape with no channel axis or an empty axis.
+    """
+
+    dagger_error: float = 0.0
+    dagger_ensemble = staticmethod(white)
+
+    def __init__(self, image_shape: Sequence[int], measurement_shape: Sequence[int]) -> None:
+        super().__init__()
+        self.image_shape = tuple(int(n) for n in image_shape)
+        self.measurement_shape = tuple(int(n) for n in measurement_shape)
+        if len(self.image_shape) < 2 or min(self.image_shape + self.measurement_shape) < 1:
+            raise InputError(
+                f"expected an image shape like (channels, height, width) or (channels, length) without batch, but "
+                f"{self.image_shape} came (measurements {self.measurement_shape}): give every axis at least 1 entry"
+            )
+
+    @abstractmethod
+    def _measure(self, x: Image) -> Measurement: ...
+
+    @abstractmethod
+    def _invert(self, y: Measurement) -> Image: ...
+
+    def A(self, x: Tensor) -> Measurement:
+        """Measure a batch of images ``(batch, *image_shape)``; InputError for another shape."""
+        return self._run(self._measure, x, self.image_shape, "image")
+
+    def A_dagger(self, y: Tensor) -> Image:
+        """Return the cheap approximate inverse of ``(batch, *measurement_shape)``, differentiable in ``y``."""
+        return self._run(self._invert, y, self.measurement_shape, "measurement")
+
+    @property
+    def measured(self) -> Tensor | None:
+        """Bool ``(1 or batch, *measurement_shape)``: which entries of ``y`` are measured; None: all of them."""
+        return None
+
+    def norm(self) -> float:
+        """Return the factor by which ``A`` scales an image at most; 1 where it is not known."""
+        return 1.0
+
+    def subset(self, keep: Tensor) -> "Physics":
+        """Return the same physics seeing only ``keep``, bool ``(1 or batch, *measurement_shape)`` or without batch."""
+        raise InputError(f"expected an operator that can leave out measurements, but {type(self).__name__} cannot")
+
+    def extra_repr(self) -> str:
+        """Return the shapes, for ``print(physics)``."""
+        return f"image {self.image_shape}, measurement {self.measurement_shape}"
+
+    def _run(self, function: Map, value: Tensor, shape: tuple[int, ...], what: str) -> Tensor:
+        check_batch(value, shape, what)
+        if self.samples not in (None, value.shape[0]):
+            raise InputError(
+                f"expected a batch of {self.samples} {what}s, one for each operator, but {value.shape[0]} came: "
+                f"choose the operators of the batch with physics.take(rows)"
+            )
+        with torch.autocast(value.device.type, enabled=False):  # networks may run in half precision, operators never
+            return function(value.float() if value.dtype in (torch.float16, torch.bfloat16) else value)
+
+    def _keep(self, keep: Tensor) -> Tensor:
+        """Return ``keep`` as bool with its batch axis; InputError for another shape."""
+        wide = keep if keep.ndim == len(self.measurement_shape) + 1 else keep[None]
+        if tuple(wide.shape[1:]) != self.measurement_shape:
+            raise InputError(
+                f"expected keep of shape {self.measurement_shape}, with or without a batch axis in front, but "
+                f"{tuple(keep.shape)} came: give one truth value for every entry of a measurement"
+            )
+        return wide.bool()
 
 
 class LinearPhysics(Physics):
@@ -94,6 +175,15 @@ class Masked(Iterative):
     Args:
         whole: the operator with all measurements.
         keep: bool, ``measurement_shape`` or ``(1 or batch, *measurement_shape)``.
+
+    Raises:
+        InputError: a ``keep`` of another shape.
+
+    Example:
+        >>> from nullsight.physics.hadamard import Hadamard
+        >>> part = Masked(Hadamard((1, 4), 3), torch.tensor([[True, False, True]]))
+        >>> part.A(torch.tensor([[[4.0, 0.0, 0.0, 0.0]]]))
+        tensor([[[2., 0., 2.]]])
     """
 
     per_sample = ("keep",)
@@ -123,3 +213,29 @@ class Masked(Iterative):
     def subset(self, keep: Tensor) -> Physics:
         """Return the operator that sees what both masks keep."""
         return Masked(self.whole, self.keep & self._keep(keep))
+
+
+def stated_error(physics: Physics) -> float:
+    """Return what an operator may state: the error measured once, with 20 % to spare; 0 where it is only rounding."""
+    known = physics._cached("dagger_error")
+    if "value" not in known:
+        error = 1.2 * measured_dagger_error(physics, seed=1)
+        known["value"] = 0.0 if error < 1e-6 else error
+    return known["value"]
+
+
+def measured_dagger_error(physics: Physics, *, seed: int, dtype: torch.dtype | None = None) -> float:
+    """Return ``|A A_dagger A x - A x| / |A x|`` over 8 images (one a sample) of ``physics.dagger_ensemble``.
+
+    The images have the precision ``dtype``; None is that of the operator's buffers.
+    """
+    like = next((b for b in physics.buffers() if b.is_floating_point()), torch.zeros(()))
+    draws = Draws(seed, 0, tuple(range(physics.samples or 8)))
+    with torch.no_grad():
+        x = physics.dagger_ensemble(physics.image_shape, draws.of("dagger")).to(like.device, dtype or like.dtype)
+        y = physics.A(x)
+        return float((physics.A(physics.A_dagger(y)) - y).norm() / y.norm().clamp_min(torch.finfo(y.dtype).tiny))
+
+
+def _holds_physics(value: object) -> bool:
+    return isinstance(value, Physics) or (isinstance(value, list | tuple) and any(map(_holds_physics, value)))

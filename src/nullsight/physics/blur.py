@@ -126,6 +126,9 @@ class DownsamplingValid(Iterative):
         kernel: as for :class:`Downsampling`.
         iterations: of conjugate gradients, at most; fewer amplify noise less.
 
+    Raises:
+        InputError: a kernel that does not fit, or a factor or iterations below 1.
+
     Example:
         >>> DownsamplingValid((1, 9, 9), 2, gaussian_kernel(0.5)).measurement_shape
         (1, 3, 3)
@@ -239,6 +242,9 @@ def gaussian_kernel(width: float, *, axes: int = 2, reach: float = 3.0) -> Tenso
         axes: 2 for images, 1 for signals.
         reach: the kernel ends at so many standard deviations from its centre (rounded up to whole pixels).
 
+    Raises:
+        InputError: a width, a reach or axes not above 0.
+
     Example:
         >>> gaussian_kernel(1.0, axes=1, reach=1)
         tensor([0.2741, 0.4519, 0.2741])
@@ -254,7 +260,7 @@ def gaussian_kernel(width: float, *, axes: int = 2, reach: float = 3.0) -> Tenso
 
 
 def box_kernel(size: int, *, axes: int = 2) -> Tensor:
-    """Return the mean over ``size`` pixels along each axis as a kernel.
+    """Return the mean over ``size`` pixels along each of ``axes`` axes as a kernel; InputError below 1.
 
     Example:
         >>> box_kernel(2, axes=1)

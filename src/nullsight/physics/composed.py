@@ -20,6 +20,20 @@ class Transformed(LinearPhysics):
         physics: the operator ``A``.
         group: how ``T_g`` acts; linear.
         g: one element for all, ``(1, ...)``, or one a sample, ``(batch, ...)``.
+
+    Raises:
+        InputError: a group whose action is not linear.
+
+    Example:
+        >>> from nullsight.physics.inpainting import Inpainting
+        >>> class Flip:
+        ...     def act(self, g, x):
+        ...         return x.flip(-1)
+        ...     def act_adjoint(self, g, x):
+        ...         return x.flip(-1)
+        >>> physics = Transformed(Inpainting((1, 2), torch.tensor([1, 0])), Flip(), torch.tensor([0]))
+        >>> physics.A(torch.tensor([[[3.0, 4.0]]]))
+        tensor([[[4., 0.]]])
     """
 
     per_sample = ("g",)

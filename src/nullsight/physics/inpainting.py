@@ -77,7 +77,15 @@ def truth_values(mask: Tensor, what: str) -> Tensor:
 
 
 def bernoulli_mask(shape: Sequence[int], keep: float, seed: int) -> Tensor:
-    """Return a bool mask whose entries are kept independently with probability ``keep`` (0 .. 1).
+    """Return a bool mask whose entries are kept independently.
+
+    Args:
+        shape: of the mask.
+        keep: the probability to be kept, 0 (excluded) .. 1.
+        seed: of the draw.
+
+    Raises:
+        InputError: a probability out of range.
 
     Example:
         >>> bernoulli_mask((2, 3), 1.0, seed=0).sum()
@@ -95,6 +103,9 @@ def periodic_mask(shape: Sequence[int], period: int | Sequence[int], offset: int
         shape: of the mask.
         period: one for all axes or one an axis, >= 1.
         offset: one for all axes or one an axis, 0 .. period - 1.
+
+    Raises:
+        InputError: a period below 1, or another number of periods or offsets than axes.
 
     Example:
         >>> periodic_mask((6,), 3)

@@ -106,6 +106,14 @@ class MatrixOperator(Iterative):
 def gaussian_matrix(measurements: int, pixels: int, seed: int) -> Tensor:
     """Return a float32 matrix ``(measurements, pixels)`` of independent normal entries with variance 1/measurements.
 
+    Args:
+        measurements: rows, >= 1.
+        pixels: columns, >= 1.
+        seed: of the draw.
+
+    Raises:
+        InputError: no row or no column.
+
     Example:
         >>> gaussian_matrix(2, 5, seed=0).shape
         torch.Size([2, 5])
