@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from nullsight.draws import Draws
-from nullsight.noise import TABLE, Gaussian, Noise, Noiseless, Poisson, PoissonGaussian
+from nullsight.noise import TABLE, Gaussian, Noise, Poisson, PoissonGaussian
 from nullsight.types import InputError
+from tests.cases.noise import NOISE
 
-MODELS = [Noiseless(), Gaussian(0.3), Poisson(0.2), PoissonGaussian(0.2, 0.3)]
+MODELS = NOISE
 IDS = tuple(range(4))
 
 

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from nullsight.types import InputError
 
+__all__ = ["magnitude", "nmse", "paper_psnr", "psnr", "reference_peak", "ssim"]
+
 
 def reference_peak(reference: Tensor) -> Tensor:
     """Return the largest value of each reference image, ``(batch,)``: the papers' data range.

@@ -9,6 +9,8 @@ from torch import Tensor
 from nullsight.draws import Stream
 from nullsight.types import InputError, Measurement
 
+__all__ = ["TABLE", "Gaussian", "Noise", "Noiseless", "Poisson", "PoissonGaussian"]
+
 
 class Noise(ABC):
     """A noise model: sampling around a clean measurement and its variance there."""

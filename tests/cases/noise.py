@@ -1,0 +1,5 @@
+"""Noise models at levels that show."""
+
+from nullsight.noise import Gaussian, Noise, Noiseless, Poisson, PoissonGaussian
+
+NOISE: list[Noise] = [Noiseless(), Gaussian(0.3), Poisson(0.2), PoissonGaussian(0.2, 0.3)]
