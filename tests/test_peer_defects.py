@@ -109,7 +109,7 @@ def test_max_batch_steps_n_runs_n_plus_one(steps: int) -> None:
     assert run.step == steps == len(loss.seen)
 
 
-def test_validation_without_ground_truth_updates_batch_norm_and_looks_at_the_first_loss_only() -> None:
+def test_validation_without_ground_truth_updates_batch_norm_and_looks_at_the_first_loss_only(tmp_path: Path) -> None:
     w = world()
 
     def go(**more: Any) -> Run:
@@ -121,15 +121,14 @@ def test_validation_without_ground_truth_updates_batch_norm_and_looks_at_the_fir
         torch.rand(3)  # whatever an observer draws
         return {"mean": float(reconstruct(w.held_out).mean())}
 
-    blind = go()
-    looked = go(observers=[looks])
-    assert_same(blind.reconstructor.state_dict(), looked.reconstructor.state_dict())
-    scored = go(held_out=w.held_out)
+    go(out=tmp_path / "blind")
+    go(out=tmp_path / "looked", observers=[looks])
+    scored = go(out=tmp_path / "scored", held_out=w.held_out)
+    for name in ("looked", "scored"):  # the last weights and batch statistics, not the best ones
+        assert_same(last(tmp_path / "blind"), last(tmp_path / name))
     line = next(line for line in scored.history if "held_out/total" in line and line["step"] == 5)
     terms = [line[f"held_out/{name}"] for name in ("ToyConsistency", "ToyEquivariance")]
     assert line["held_out/total"] == pytest.approx(terms[0] + 0.5 * terms[1], rel=1e-5)
-    ends = [{k: v for k, v in one.history[-1 - (one is scored)].items() if k != "minutes"} for one in (blind, scored)]
-    assert ends[0] == ends[1], "the training itself went the same way, bit for bit"
 
 
 def test_no_generator_state_in_checkpoints(tmp_path: Path) -> None:

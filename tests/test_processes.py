@@ -53,7 +53,7 @@ def test_several_processes_need_a_folder() -> None:
         ("half", "cpu", 1, "expected a precision among"),
         ("16-mixed", "cpu", 1, "use 'bf16-mixed'"),
         ("32-true", "tpu", 1, "expected an accelerator among"),
-        ("32-true", "cuda", 99, "expected 99 CUDA devices"),
+        ("32-true", "cuda", 99, "expected 99 cuda devices"),
     ],
 )
 def test_what_is_not_there_is_refused(precision: str, accelerator: str, processes: int, sentence: str) -> None:

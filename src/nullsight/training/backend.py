@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from nullsight.types import InputError
 
@@ -22,7 +23,9 @@ PRECISIONS = {
     "16-mixed": torch.float32,
 }
 _SENTENCE = f"{InputError.__name__}: "
-_ACCELERATORS = ("auto", "cpu", "cuda")
+# What each accelerator's name stands for, the first that is there; and precisions that only some devices have.
+_DEVICES: dict[str, tuple[str, ...]] = {"auto": ("cuda", "cpu"), "cpu": ("cpu",), "cuda": ("cuda",)}
+_PLACES = {"16-mixed": ("cuda",)}
 
 
 class Backend:
@@ -62,8 +65,6 @@ class Backend:
         """Run ``function(backend)`` in every process and return what the first one returned."""
         if self.processes == 1:
             return self.fabric.launch(_Entered(function, self))
-        from torch.multiprocessing.spawn import ProcessRaisedException
-
         try:
             return self.fabric.launch(_Entered(function, self))
         except ProcessRaisedException as error:
@@ -156,14 +157,15 @@ class _Entered:
 def _fabric(precision: str, accelerator: str, processes: int) -> Any:
     if precision not in PRECISIONS:
         raise InputError(f"expected a precision among {', '.join(PRECISIONS)}, but {precision!r} came")
-    if accelerator not in _ACCELERATORS:
-        raise InputError(f"expected an accelerator among {', '.join(_ACCELERATORS)}, but {accelerator!r} came")
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    device = ("cuda" if gpus else "cpu") if accelerator == "auto" else accelerator
-    if device == "cuda" and gpus < processes:
-        raise InputError(f"expected {processes} CUDA devices, but {gpus} are there: use another accelerator or fewer")
-    if precision == "16-mixed" and device == "cpu":
-        raise InputError("expected a GPU for precision '16-mixed', but the device is the CPU: use 'bf16-mixed'")
+    if accelerator not in _DEVICES:
+        raise InputError(f"expected an accelerator among {', '.join(_DEVICES)}, but {accelerator!r} came")
+    there = {"cpu": processes, "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0}
+    wanted = _DEVICES[accelerator]
+    device = next((one for one in wanted if there[one]), wanted[-1])
+    if there[device] < processes:
+        raise InputError(f"expected {processes} {device} devices, but {there[device]} are there: use fewer or the CPU")
+    if device not in _PLACES.get(precision, (device,)):
+        raise InputError(f"expected a GPU for precision {precision!r}, but the device is the CPU: use 'bf16-mixed'")
     from lightning_fabric import Fabric  # heavy: half a second
 
     strategy = "auto" if processes == 1 else "ddp_spawn"
