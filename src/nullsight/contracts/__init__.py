@@ -1,6 +1,19 @@
 """Checks of parts, for our tests and for users' own: an AssertionError says what should be and what is."""
 
 from nullsight.contracts.findings import ContractError, Finding
+from nullsight.contracts.groups import (
+    assert_action_error,
+    assert_action_gradient,
+    assert_group,
+    assert_group_adjoint,
+    assert_one_element_per_image,
+    check_group,
+    inscribed_disk,
+    measured_action_error,
+    natural_images,
+    orthogonality_defect,
+    round_trip_error,
+)
 from nullsight.contracts.losses import (
     assert_gradient_exact,
     assert_gradient_reaches,
@@ -35,6 +48,8 @@ from nullsight.contracts.reconstructors import (
 __all__ = [
     "ContractError",
     "Finding",
+    "assert_action_error",
+    "assert_action_gradient",
     "assert_adjoint",
     "assert_batch",
     "assert_batch_independent",
@@ -45,10 +60,13 @@ __all__ = [
     "assert_gradient_exact",
     "assert_gradient_reaches",
     "assert_gradients_reach_all_weights",
+    "assert_group",
+    "assert_group_adjoint",
     "assert_loss",
     "assert_matrix",
     "assert_mean_over_samples",
     "assert_norm",
+    "assert_one_element_per_image",
     "assert_players_apart",
     "assert_refuses_single_image",
     "assert_repeatable",
@@ -58,5 +76,11 @@ __all__ = [
     "assert_split_independent",
     "assert_subset",
     "assert_zero",
+    "check_group",
     "check_physics",
+    "inscribed_disk",
+    "measured_action_error",
+    "natural_images",
+    "orthogonality_defect",
+    "round_trip_error",
 ]
