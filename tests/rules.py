@@ -174,14 +174,12 @@ def global_randomness(module: Module) -> list[str]:
 
 
 def positional_flags(module: Module) -> list[str]:
-    """Return positional parameters that are flags; a flag that is the only parameter is a value, not a switch."""
+    """Return positional flags of public functions; a flag that is the only parameter is a value, not a switch."""
     wrong = []
-    for f in (n for n in ast.walk(module.tree) if isinstance(n, Function)):
+    for f in (n for n in ast.walk(module.tree) if isinstance(n, Function) and not n.name.startswith("_")):
         given = [a for a in f.args.args if a.arg not in ("self", "cls")]
-        flags = [
-            a.arg for a in given if len(given) > 1 and a.annotation is not None and ast.unparse(a.annotation) == "bool"
-        ]
-        wrong += [f"{module.name}:{f.lineno} {f.name}({flag}: bool)" for flag in flags]
+        flags = [a.arg for a in given if a.annotation is not None and ast.unparse(a.annotation) == "bool"]
+        wrong += [f"{module.name}:{f.lineno} {f.name}({flag}: bool)" for flag in flags if len(given) > 1]
     return wrong
 
 

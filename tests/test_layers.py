@@ -37,7 +37,7 @@ NEVER = {
     "physics": {"groups"},
     "schema": set(LAYER) - {"schema", "errors", "outcome"},
 }
-# where a user's text is turned into objects
+# where a user's text is turned into objects (and data.readers, where the ending of a file's name is)
 READERS = {"schema", "catalogue", "assemble", "recipe", "cli"}
 # heavy or optional packages, each imported at one place when it is needed; the command line imports all when it runs
 DOORS = {
@@ -49,10 +49,10 @@ DOORS = {
 FORKED = {"training.state": {"torch.default_generator.manual_seed", "torch.cuda.manual_seed"}}
 LONGEST, MEDIAN, CONTRACT = 300, 130, 60
 CONTRACTS = {
-    "physics.base": ["Physics", "LinearPhysics"],
-    "groups.base": ["Family", "Group", "FiniteGroup"],
-    "reconstructors.base": ["Reconstructor"],
-    "losses.base": ["Evidence", "Loss"],
+    "physics": ["Physics", "LinearPhysics"],
+    "groups": ["Family", "Group", "FiniteGroup"],
+    "reconstructors": ["Reconstructor"],
+    "losses": ["Evidence", "Loss"],
     "noise": ["Noise"],
 }
 ROOMS_WITH_TABLES = ["physics", "groups", "noise", "networks", "reconstructors", "losses"]
@@ -91,7 +91,7 @@ def test_rules_of_style(module: Module) -> None:
     assert seeds == []
     assert module.room == "cli" or rules.positional_flags(module) == []
     assert rules.imports_in_functions(module, DOORS.get(module.room, frozenset())) == []
-    if module.room not in READERS:
+    if module.room not in READERS and not module.name.startswith("data.readers"):
         assert rules.catch_alls(module) == []
         assert rules.string_switches(module) == []
 
@@ -100,11 +100,11 @@ def test_most_files_are_far_shorter() -> None:
     assert statistics.median(len(one.text.splitlines()) for one in FILES.values()) < MEDIAN
 
 
-@pytest.mark.parametrize(("file", "name"), [(f, n) for f, names in CONTRACTS.items() for n in names])
-def test_contracts_are_small(file: str, name: str) -> None:
-    module = FILES[file]
-    [found] = [n for n in module.tree.body if isinstance(n, ast.ClassDef) and n.name == name]
-    assert rules.code_lines(found, module.text) <= CONTRACT
+@pytest.mark.parametrize(("room", "name"), [(room, name) for room, names in CONTRACTS.items() for name in names])
+def test_contracts_are_small(room: str, name: str) -> None:
+    defined = [(n, one.text) for one in FILES.values() if one.room == room for n in one.tree.body]
+    [(found, text)] = [(n, t) for n, t in defined if isinstance(n, ast.ClassDef) and n.name == name]
+    assert rules.code_lines(found, text) <= CONTRACT
 
 
 @pytest.mark.parametrize("room", ROOMS_WITH_TABLES)

@@ -28,7 +28,14 @@ def score_table(evaluation: Evaluation, title: str = "Mean over images, 95 % int
 
 
 def image_table(evaluation: Evaluation, metric: str, title: str, digits: int = 2) -> Table:
-    """Return one metric of every image and method; an image that is not counted is marked by a star."""
+    """Return one metric of every image and method; an image that is not counted is marked by a star.
+
+    Args:
+        evaluation: whose values are shown.
+        metric: one of ``evaluation.metrics``.
+        title: of the table.
+        digits: behind the point.
+    """
     columns = [one.values[metric] for one in evaluation.methods]
     names = [name + " *" * (not counts) for name, counts in zip(evaluation.names, evaluation.counted, strict=True)]
     rows = [(name, *(f"{column[i]:.{digits}f}" for column in columns)) for i, name in enumerate(names)]
@@ -60,7 +67,13 @@ def curves(rows: Sequence[Mapping[str, object]], names: Mapping[str, str], x: st
 
 
 def interval_text(interval: Interval, digits: int, sign: str = "") -> str:
-    """Return ``mean (low .. high)``, or the mean alone where there is no interval."""
+    """Return ``mean (low .. high)``, or the mean alone where there is no interval.
+
+    Args:
+        interval: in the unit that is written.
+        digits: behind the point.
+        sign: ``"+"`` writes it before positive numbers too.
+    """
     if interval.low != interval.low:
         return f"{interval.mean:{sign}.{digits}f}"
     ends = f"{interval.low:{sign}.{digits}f} .. {interval.high:{sign}.{digits}f}"

@@ -82,8 +82,9 @@ def _slider(before: Panel, after: Panel) -> str:
     small = " small" * (max(pictures[0].shape[:2]) < SMALL)
     labels = f"{escape(before.label)} | {escape(after.label)}"
     return (
-        f'<div class="slider"><img class="after{small}" src="{data_uri(pictures[1])}" alt="{escape(after.label)}">'
-        f'<img class="before{small}" src="{data_uri(pictures[0])}" alt="{escape(before.label)}">'
+        '<div class="slider">'
+        f'<img decoding="sync" class="after{small}" src="{data_uri(pictures[1])}" alt="{escape(after.label)}">'
+        f'<img decoding="sync" class="before{small}" src="{data_uri(pictures[0])}" alt="{escape(before.label)}">'
         f"<span>{escape(before.label)}</span><span>{escape(after.label)}</span>"
         f'<i class="knob"></i><input type="range" min="0" max="100" step="0.1" value="50" aria-label="{labels}"></div>'
     )
@@ -106,7 +107,7 @@ def _pixels(pixels: np.ndarray, label: str) -> str:
     high, wide = pixels.shape[:2]
     shape = " stretch" * (max(high, wide) > STRETCH * min(high, wide))
     small = " small" * (max(high, wide) < SMALL)
-    return f'<img class="well{shape}{small}" src="{data_uri(pixels)}" alt="{escape(label)}">'
+    return f'<img decoding="sync" class="well{shape}{small}" src="{data_uri(pixels)}" alt="{escape(label)}">'
 
 
 def _table(table: Table) -> str:
