@@ -121,6 +121,7 @@ def test_pickles_are_never_loaded(tmp_path):
         (np.array([[0.0, 1j * np.inf]]), "finite"),
         (np.zeros(2, np.longdouble), "64 bits"),
         (np.zeros(2, "M8[s]"), "numbers"),
+        (np.zeros(2, "m8[s]"), "numbers"),
     ],
 )
 def test_wrong_values(tmp_path, values, match):

@@ -25,7 +25,7 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     Raises:
         InputError: something is there already, the disk is full or the folder cannot be written; nothing is left.
     """
-    temporary = _prepare(path, overwrite)
+    temporary = _prepare(path, overwrite=overwrite)
     try:
         with open(temporary, "x+b") as file:
             yield file
@@ -46,7 +46,7 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         InputError: as :func:`whole_file`.
     """
-    temporary = _prepare(path, overwrite)
+    temporary = _prepare(path, overwrite=overwrite)
     old = temporary.with_suffix(".old")
     try:
         temporary.mkdir()
@@ -67,7 +67,7 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         _remove(old)
 
 
-def _prepare(path: Path, overwrite: bool) -> Path:
+def _prepare(path: Path, *, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise InputError(f"expected a name that is free, but {path} exists: choose another or ask to overwrite it")
     try:

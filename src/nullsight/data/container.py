@@ -21,7 +21,8 @@ from nullsight.types import InputError
 
 FORMAT = "nullsight"
 VERSION = 1
-KINDS = {"measurements": "measurements", "truth": "ground truth", "images": "images"}
+TRUTH = "truth"
+KINDS = {"measurements": "measurements", TRUTH: "ground truth", "images": "images"}
 
 _FRONT = 512  # bytes: the smallest user block that HDF5 has
 _MAGIC = b"nullsight container; BLAKE2b-256 of all bytes from 512 on: "
@@ -88,6 +89,11 @@ def kind_of(path: Path) -> str | None:
                 return str(root.attrs["kind"]) if root.attrs.get("format") == FORMAT else None
     except Exception:  # whatever is wrong, its reader will say so
         return None
+
+
+def holds_truth(path: Path) -> bool:
+    """Return whether a file is a container of ground truth."""
+    return kind_of(path) == TRUTH
 
 
 def _verify_front(path: Path, file: BinaryIO) -> None:

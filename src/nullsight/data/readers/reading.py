@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nullsight.data.container import kind_of
+from nullsight.data.container import holds_truth
 from nullsight.data.files import read_truth
 from nullsight.data.readers.axes import arrange, guess_axes, split_complex
 from nullsight.data.readers.base import ArrayFile, Raw, Reader, scaled
@@ -56,7 +56,7 @@ def read_images(path: Path | str, key: str | None = None, axes: str | None = Non
         InputError: as :func:`read_array`, and where the order of the axes could be more than one.
     """
     place = Path(path)
-    if kind_of(place) == "truth" and key is None and axes is None:
+    if holds_truth(place) and key is None and axes is None:
         truth = read_truth(place)
         x = truth.x if truth.has_x is None else truth.x[truth.has_x]
         kept = range(len(truth.x)) if truth.has_x is None else truth.has_x.nonzero()[:, 0].tolist()
@@ -86,21 +86,22 @@ def _read(path: Path, key: str | None, axes: str | None) -> Raw:
 
 def _native(values: np.ndarray, path: Path) -> np.ndarray:
     """Return values that are numbers, finite, at least one, in this machine's byte order and of a type torch has."""
-    kind, size = values.dtype.kind, values.dtype.itemsize
-    if kind not in "biufc" or size > (16 if kind == "c" else 8):
+    size = values.real.dtype.itemsize if np.iscomplexobj(values) else values.dtype.itemsize
+    known = any(np.issubdtype(values.dtype, kind) for kind in (np.number, np.bool_))
+    if not known or np.issubdtype(values.dtype, np.timedelta64) or size > 8:  # durations are numbers to NumPy
         raise InputError(f"expected numbers of at most 64 bits in {path}, but {values.dtype} came: convert them")
     if values.size == 0:
         raise InputError(f"expected at least one number in {path}, but its shape is {values.shape}: write it again")
-    if kind in "fc" and not bool(np.isfinite(values).all()):
+    if np.issubdtype(values.dtype, np.inexact) and not bool(np.isfinite(values).all()):
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
         raise InputError(f"expected finite values in {path}, but there is NaN or infinity at {first}: remove it")
-    if kind == "f" and size == 2:
+    if values.dtype == np.float16:
         return values.astype(np.float32)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def _tensor(values: np.ndarray, path: Path | str) -> Tensor:
-    if values.dtype.kind == "u" and values.dtype.itemsize > 1:
+    if np.issubdtype(values.dtype, np.unsignedinteger) and values.dtype.itemsize > 1:
         if int(values.max()) >= 2**63:
             raise InputError(f"expected integers below 2**63 in {path}, but {int(values.max())} came: scale them")
         values = values.astype(np.int32 if values.dtype.itemsize == 2 else np.int64)

@@ -35,35 +35,40 @@ def write_images(path: Path | str, images: Tensor, like: ArrayFile | None = None
     suffix = place.suffix.lower()
     names = None if like is None or like.names is None or len(like.names) != len(images) else like.names
     values = images.detach().cpu().contiguous().numpy()
-    if suffix in (".h5", ".hdf5"):
+    if suffix in _CONTAINERS:
         write_container(place, "images", {"names": names}, {"images": values}, overwrite=overwrite)
     elif suffix in _ARRAYS:
         with whole_file(place, overwrite=overwrite) as file:
             _ARRAYS[suffix](file, values)
-    elif suffix in _PICTURES and place.stem != "*":
-        if len(values) != 1:
-            raise InputError(
-                f"expected one image for the file {place}, but {len(values)} came: write them into a folder, "
-                f"{place.with_suffix('') / ('*' + suffix)}"
-            )
-        with whole_file(place, overwrite=overwrite) as file:
-            _PICTURES[suffix](file, _picture(values[0], suffix))
-    elif suffix in _PICTURES or not suffix:
-        folder = place.parent if suffix else place
-        suffix = suffix or _suffix_like(like)
-        with whole_folder(folder, overwrite=overwrite) as inside:
-            for name, value in zip(_names(names, len(values)), values, strict=True):
-                with whole_file(inside / f"{name}{suffix}") as file:
-                    _PICTURES[suffix](file, _picture(value, suffix))
+    elif suffix in _PICTURES and place.stem not in _ALL:
+        _write_one(place, values, overwrite=overwrite)
+    elif suffix in _PICTURES:
+        _write_folder(place.parent, suffix, values, names, overwrite=overwrite)
+    elif not suffix:
+        _write_folder(place, _suffix_like(like), values, names, overwrite=overwrite)
     else:
-        known = ", ".join([*_ARRAYS, ".h5", *_PICTURES])
+        known = ", ".join([*_ARRAYS, *_CONTAINERS, *_PICTURES])
         raise InputError(f"expected a folder or a name that ends in {known}, but {place} came: choose one of them")
 
 
-def _picture(value: np.ndarray, suffix: str) -> np.ndarray:
-    if value.ndim != 3 or (suffix == ".png" and value.shape[0] not in (1, 3)):
-        raise InputError(f"expected images of one or three channels for {suffix}, but {value.shape} came: use .npy")
-    return value
+def _write_one(path: Path, values: np.ndarray, *, overwrite: bool) -> None:
+    suffix = path.suffix.lower()
+    if len(values) != 1:
+        raise InputError(
+            f"expected one image for the file {path}, but {len(values)} came: write them into a folder, "
+            f"{path.with_suffix('') / ('*' + suffix)}"
+        )
+    with whole_file(path, overwrite=overwrite) as file:
+        _PICTURES[suffix](file, values[0])
+
+
+def _write_folder(
+    folder: Path, suffix: str, values: np.ndarray, names: tuple[str, ...] | None, *, overwrite: bool
+) -> None:
+    with whole_folder(folder, overwrite=overwrite) as inside:
+        for name, value in zip(_names(names, len(values)), values, strict=True):
+            with whole_file(inside / f"{name}{suffix}") as file:
+                _PICTURES[suffix](file, value)
 
 
 def _names(names: tuple[str, ...] | None, count: int) -> list[str]:
@@ -88,12 +93,18 @@ def _write_npz(file: BinaryIO, values: np.ndarray) -> None:
 
 
 def _write_png(file: BinaryIO, value: np.ndarray) -> None:
+    if value.ndim != 3 or value.shape[0] not in (1, 3):
+        raise InputError(
+            f"expected images of one or three channels for PNG, but {value.shape} came: write .npy or .tif"
+        )
     file.write(to_png(torch.from_numpy(value), (0.0, 1.0)))
 
 
 def _write_tiff(file: BinaryIO, value: np.ndarray) -> None:
     import tifffile
 
+    if value.ndim != 3:
+        raise InputError(f"expected images (channels, height, width) for TIFF, but {value.shape} came: write .npy")
     colour = value.shape[0] == 3
     pixels = np.ascontiguousarray(value.transpose(1, 2, 0) if value.shape[0] > 1 else value[0])
     extra = None if value.shape[0] in (1, 3) else ["unspecified"] * (value.shape[0] - 1)
@@ -103,6 +114,8 @@ def _write_tiff(file: BinaryIO, value: np.ndarray) -> None:
     )
 
 
+_ALL = ("*",)  # the name that stands for all pictures of a folder
+_CONTAINERS = (".h5", ".hdf5")
 _ARRAYS: dict[str, Callable[[BinaryIO, np.ndarray], None]] = {".npy": _write_npy, ".npz": _write_npz}
 _PICTURES: dict[str, Callable[[BinaryIO, np.ndarray], None]] = {
     ".png": _write_png,
