@@ -26,9 +26,9 @@ Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="where to writ
 @app.command
 def demo(*, out: Out = None) -> Outcome:
     """Train sparse-view CT of made-up anatomy from sinograms alone (4 minutes) and write a report."""
-    from nullsight import demo as room
+    from nullsight.demo import demo as run
 
-    return room.demo(out or Path("demo"))
+    return run(out or Path("demo"))
 
 
 @app.command
@@ -50,6 +50,7 @@ def check(recipe: Path, *overrides: Overrides) -> Outcome:
 @app.command
 def fit(
     recipe: Path | None = None,
+    /,
     *overrides: Overrides,
     minutes: Annotated[float | None, Parameter(help="wall minutes, in place of the recipe's budget")] = None,
     out: Out = None,

@@ -68,9 +68,7 @@ class SimulateSection(_Strict):
     key: str | None = None
     train: tuple[int, int] | None = None
     test: tuple[int, int] | None = None
-    seed: int = 0
-    count: Annotated[int, Field(gt=0)] | None = None
-    size: Annotated[int, Field(gt=0)] | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 class TrainingSection(_Strict):
@@ -87,7 +85,14 @@ class TrainingSection(_Strict):
     channels_last: bool = False
     averaging: Annotated[float, Field(gt=0, lt=1)] | None = None
     keep_dagger: bool = True
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 5.0
+    checkpoint_steps: Annotated[int, Field(gt=0)] | None = None
+    evaluate_every: Annotated[int, Field(gt=0)] | None = None
+    patience: Annotated[int, Field(gt=0)] | None = None
+    log_every: Annotated[int, Field(gt=0)] | None = None
     threads: Annotated[int, Field(gt=0)] | None = None
+    accelerator: str = "auto"
+    processes: Annotated[int, Field(gt=0)] = 1
 
     @model_validator(mode="after")
     def _one_budget(self) -> "TrainingSection":

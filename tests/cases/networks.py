@@ -15,6 +15,7 @@ from nullsight.networks import (
     GroupNorm,
     LayerNorm,
     Network,
+    Shuffled,
     UNet,
 )
 
@@ -31,6 +32,7 @@ class NetworkCase:
 
 
 NETWORKS: list[NetworkCase] = [
+    NetworkCase("shuffled", lambda seed: Shuffled(2, 4, 3, seed=seed, out_channels=1), (2, 9, 6), (1, 9, 6)),
     NetworkCase("unet", lambda seed: UNet(2, 4, 3, seed=seed), (2, 13, 9), (2, 13, 9)),
     NetworkCase("unet_batch_norm", lambda seed: UNet(1, 4, 2, seed=seed, norm=BatchNorm()), (1, 8, 8), (1, 8, 8), True),
     NetworkCase("unet_group_norm", lambda seed: UNet(1, 4, 2, seed=seed, norm=GroupNorm(2)), (1, 8, 8), (1, 8, 8)),

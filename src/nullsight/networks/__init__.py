@@ -10,6 +10,7 @@ from nullsight.networks.dncnn import BiasFreeDnCNN, DnCNN
 from nullsight.networks.fully_connected import FullyConnected
 from nullsight.networks.layers import Checkpointed, Network, copies
 from nullsight.networks.norms import BatchNorm, BiasFree, BiasFreeBatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
+from nullsight.networks.shuffled import Shuffled
 from nullsight.networks.unet import UNet
 
 __all__ = [
@@ -27,11 +28,13 @@ __all__ = [
     "Network",
     "NoNorm",
     "Norm",
+    "Shuffled",
     "UNet",
     "copies",
 ]
 
 TABLE: dict[str, type[nn.Module]] = {
+    "shuffled": Shuffled,
     "unet": UNet,
     "dncnn": DnCNN,
     "bias_free_dncnn": BiasFreeDnCNN,

@@ -67,6 +67,10 @@ class Physics(Batches, ABC):
         """Return the factor by which ``A`` scales an image at most; 1 where it is not known."""
         return 1.0
 
+    def dagger_gain(self) -> float:
+        """Return the factor by which ``A_dagger A`` stretches an image at most; 1 where it is a projection."""
+        return 1.0
+
     def subset(self, keep: Tensor) -> "Physics":
         """Return the same physics seeing only ``keep``, bool ``(1 or batch, *measurement_shape)`` or without batch."""
         raise InputError(f"expected an operator that can leave out measurements, but {type(self).__name__} cannot")

@@ -36,15 +36,15 @@ class LeastSquares(DataStep):
 
 @dataclass(frozen=True)
 class Preconditioned(DataStep):
-    """``A_dagger A(u) - A_dagger y``: the residual seen through the approximate inverse.
+    """``(A_dagger A(u) - A_dagger y) / c``: the residual seen through the approximate inverse, c its stretch.
 
     With filtered back-projection this is the gradient on ramp-weighted equations, which converges several times faster
     than the plain one. Serves nonlinear physics too.
     """
 
     def direction(self, u: Image, y: Measurement, physics: Physics, start: Image) -> Image:
-        """Return ``A_dagger A(u) - start``."""
-        return physics.A_dagger(physics.A(u)) - start
+        """Return ``(A_dagger A(u) - start) / physics.dagger_gain()``."""
+        return (physics.A_dagger(physics.A(u)) - start) / physics.dagger_gain()
 
 
 LEAST_SQUARES = LeastSquares()

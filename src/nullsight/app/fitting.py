@@ -1,0 +1,100 @@
+"""Train from Python: ``nullsight.fit``."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from nullsight.app.runs import begin
+from nullsight.data import MeasurementSet, TruthSet
+from nullsight.losses.base import Loss
+from nullsight.noise import Noise, Noiseless
+from nullsight.physics.base import Physics
+from nullsight.recipe import Experiment
+from nullsight.reconstructors.base import Reconstructor
+from nullsight.schema import Recipe
+from nullsight.training import Observer, Run, Settings, train
+from nullsight.types import InputError
+
+
+def fit(
+    reconstructor: Reconstructor,
+    measurements: Tensor | MeasurementSet,
+    physics: Physics | None,
+    loss: Loss,
+    *,
+    minutes: float | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    out: str | Path | None = None,
+    seed: int = 0,
+    truth: Tensor | TruthSet | None = None,
+    held_out: Tensor | MeasurementSet | None = None,
+    observers: Sequence[Observer] = (),
+    noise: Noise | None = None,
+    settings: Settings | None = None,
+    initial: str | Path | None = None,
+) -> Run:
+    """Train a reconstructor from measurements.
+
+    Args:
+        reconstructor: f, trained in place of its present weights.
+        measurements: ``(N, *physics.measurement_shape)``, or a set with its own physics.
+        physics: the operator that made them; None where the set has it.
+        loss: what is minimised, such as ``MeasurementConsistency() + Equivariance(group)``.
+        minutes: wall minutes in all; give one of minutes, epochs and steps, here or in ``settings``.
+        epochs: passes over the data.
+        steps: weight updates.
+        out: run folder to write (recipe, checkpoints, metrics); None: nothing is written.
+        seed: of the order of samples and of all draws; ``settings.seed`` where settings are given.
+        truth: images, only for a loss that needs them.
+        held_out: measurements that are scored during training and choose the best weights.
+        observers: see scores and touch nothing, such as the PSNR against a reference.
+        noise: what the measurements carry, written into the run; None: noiseless.
+        settings: everything else about the training.
+        initial: a run whose weights to begin with.
+
+    Raises:
+        InputError: shapes that do not fit, NaN, truth that is missing or not asked for, no budget or two, a run
+            folder that holds a run.
+
+    Example:
+        >>> import nullsight as ns
+        >>> import torch
+        >>> physics = ns.physics.Inpainting((1, 8, 8), ns.physics.bernoulli_mask((1, 8, 8), 0.7, seed=0))
+        >>> f = ns.reconstructors.ArtifactRemoval(ns.networks.UNet(channels=1, width=4, depth=2, seed=0))
+        >>> loss = ns.losses.MeasurementConsistency() + ns.losses.Equivariance(ns.groups.Shifts((8, 8)))
+        >>> run = ns.fit(f, physics.A(torch.rand(6, 1, 8, 8)), physics, loss, steps=2)
+        >>> run.step
+        2
+    """
+    data = _as_set(measurements, physics)
+    budget = {"minutes": minutes, "epochs": epochs, "steps": steps}
+    if settings is None:
+        settings = Settings(seed=seed, minutes=minutes, epochs=epochs, steps=steps)
+    elif any(value is not None for value in budget.values()):
+        settings = replace(settings, minutes=minutes, epochs=epochs, steps=steps)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        experiment = Experiment(data.physics, noise or Noiseless(), None, reconstructor, loss, settings)
+        begin(folder, experiment, Recipe(), {})
+    return train(
+        reconstructor,
+        data,
+        loss,
+        settings,
+        out=folder,
+        truth=TruthSet(truth) if isinstance(truth, Tensor) else truth,
+        held_out=None if held_out is None else _as_set(held_out, data.physics),
+        observers=observers,
+        initial=None if initial is None else Path(initial),
+    )
+
+
+def _as_set(measurements: Tensor | MeasurementSet, physics: Physics | None) -> MeasurementSet:
+    if isinstance(measurements, MeasurementSet):
+        return measurements
+    if physics is None:
+        raise InputError("expected the physics of the measurements, but None came: hand in the operator that made them")
+    return MeasurementSet(measurements, physics)

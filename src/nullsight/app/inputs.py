@@ -1,0 +1,138 @@
+"""From the places a recipe names to measurements, physics and truth in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nullsight.assemble import Context, build, describe, place
+from nullsight.data import MeasurementSet, TruthSet, checksum, read_array, read_images, read_measurements, read_truth
+from nullsight.data.container import kind_of
+from nullsight.noise import Noise
+from nullsight.physics.base import Physics
+from nullsight.recipe import build_physics
+from nullsight.schema import DataSection, Part
+from nullsight.types import InputError
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Measurements with their physics, what is known of their noise, and which belong together.
+
+    Attributes:
+        data: the measurements and their operator.
+        noise: as the container describes it, or None.
+        groups: a patient or volume per sample, or None.
+        path: where they came from.
+    """
+
+    data: MeasurementSet
+    noise: Noise | None
+    groups: tuple[str, ...] | None
+    path: Path
+
+
+def read_inputs(
+    name: str,
+    section: DataSection,
+    physics: Part | None,
+    root: Path,
+    arrays: Mapping[str, Tensor],
+    *,
+    container_first: bool = False,
+) -> Inputs:
+    """Read measurements from a container, an array or a folder of images, with the physics that made them.
+
+    Args:
+        name: the file or folder, as the recipe has it.
+        section: says axes and key of plain arrays.
+        physics: the recipe's [physics]; None where the container says it.
+        root: what paths are relative to.
+        arrays: kept tensors of the recipe.
+        container_first: whether a container made by another physics is taken at its word (a trained f runs on
+            another mask or angle set) rather than refused.
+
+    Raises:
+        InputError: no physics anywhere, a container made by another one, or shapes that do not fit.
+    """
+    path = place(name, root)
+    stated = None if physics is None else build_physics(physics.model_dump(), root, arrays)
+    if kind_of(path) is None:
+        if stated is None:
+            raise InputError(f"expected [physics] in the recipe, since {path} says nothing of it: add it")
+        values = _floats(read_array(path, section.key, section.axes).values, stated)
+        names = None
+        return Inputs(MeasurementSet(_with_channels(values, stated), stated, names), None, None, path)
+    file = read_measurements(path)
+    own = build_physics(file.physics, root, file.arrays) if file.physics else None
+    if own is not None and stated is not None and not container_first:
+        _same(stated, own, path)
+    chosen = own or stated
+    if chosen is None:
+        raise InputError(f"expected [physics] in the recipe, since {path} says nothing of it: add it")
+    noise = build(file.noise, Noise, "the container's noise", Context(arrays=file.arrays)) if file.noise else None
+    return Inputs(MeasurementSet(file.y, chosen, file.names), noise, file.groups, path)
+
+
+def read_references(name: str, section: DataSection, root: Path, data: MeasurementSet) -> TruthSet:
+    """Read ground truth for scoring or for a supervised loss: a truth container, an array or a folder of images.
+
+    Raises:
+        InputError: another number of images than measurements, or another shape.
+    """
+    from_file = read_truth_or_images(place(name, root), section)
+    wanted = (len(data), *data.physics.image_shape)
+    if tuple(from_file.x.shape) != wanted:
+        raise InputError(
+            f"expected truth of shape {wanted} in {name}, but {tuple(from_file.x.shape)} came: is it another set?"
+        )
+    return from_file
+
+
+def read_truth_or_images(path: Path, section: DataSection) -> TruthSet:
+    """Return the ground truth in a truth container, or images in any other file."""
+    if kind_of(path) is not None:
+        file = read_truth(path)
+        return TruthSet(file.x, file.has_x)
+    return TruthSet(read_images(path, section.key, section.axes).values)
+
+
+def checksums(*paths: Path | None) -> dict[str, str]:
+    """Return the checksum of every file, by its absolute path."""
+    return {str(path.resolve()): checksum(path) for path in paths if path is not None}
+
+
+def _same(stated: Physics, own: Physics, path: Path) -> None:
+    here: dict[str, Tensor] = {}
+    there: dict[str, Tensor] = {}
+    mine, theirs = describe(stated, here, "physics"), describe(own, there, "physics")
+    for key in mine.keys() | theirs.keys():
+        a, b = mine.get(key), theirs.get(key)
+        equal = a == b and all(
+            torch.equal(here[k], there[k]) for k in here.keys() & there.keys() if k.startswith(f"physics.{key}")
+        )
+        if not equal:
+            raise InputError(
+                f"expected measurements of the recipe's physics in {path}, but they were made with {key} = "
+                f"{_short(b)} and the recipe says {_short(a)}: leave [physics] out or use the other file"
+            )
+
+
+def _short(value: object) -> str:
+    text = "another array" if isinstance(value, dict) and "array" in value else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _floats(values: Tensor, physics: Physics) -> Tensor:
+    like = next((b for b in physics.buffers() if b.is_floating_point()), torch.zeros(()))
+    return values.to(like.dtype)
+
+
+def _with_channels(values: Tensor, physics: Physics) -> Tensor:
+    """Add the channel axis of one that measurement files in the wild leave out."""
+    wanted = physics.measurement_shape
+    if tuple(values.shape[1:]) == wanted[1:] and wanted[:1] == (1,):
+        return values[:, None]
+    return values

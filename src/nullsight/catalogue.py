@@ -1,0 +1,32 @@
+"""All tables of names: what a recipe may call things. One line a table; a new part only adds to its own package's."""
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from nullsight import groups, losses, networks, noise, physics, reconstructors, training
+from nullsight.groups import interpolation
+from nullsight.networks import norms
+from nullsight.physics import filters
+from nullsight.reconstructors import data_steps, unrolled
+
+MAKERS = physics.MAKERS
+NETWORKS: Mapping[str, type[nn.Module]] = networks.TABLE
+TABLES: tuple[Mapping[str, type], ...] = (
+    physics.TABLE,
+    filters.TABLE,
+    noise.TABLE,
+    groups.TABLE,
+    interpolation.TABLE,
+    networks.TABLE,
+    norms.TABLE,
+    reconstructors.TABLE,
+    data_steps.TABLE,
+    unrolled.FORMS,
+    losses.TABLE,
+    losses.ERRORS,
+    losses.SCALINGS,
+    losses.AUGMENTATIONS,
+    training.OPTIMISERS,
+    training.SCHEDULES,
+)
