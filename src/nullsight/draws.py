@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nullsight.errors import InputError
+
 _WORD = 2**64 - 1
 
 
@@ -37,21 +39,21 @@ class Stream:
 
     def uniform(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Return ``(batch, *shape)`` float64 draws, uniform on [0, 1)."""
-        return self._stack([one.random(shape) for one in self._generators])
+        return self._stack([one.random(shape) for one in self._generators], shape)
 
     def normal(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Return ``(batch, *shape)`` float64 draws of the standard normal."""
-        return self._stack([one.standard_normal(shape) for one in self._generators])
+        return self._stack([one.standard_normal(shape) for one in self._generators], shape)
 
     def poisson(self, mean: Tensor) -> Tensor:
         """Return Poisson draws with means ``(batch, ...)`` (>= 0), in their dtype and on their device."""
         rows = mean.detach().to("cpu", torch.float64).numpy()
         drawn = [one.poisson(row) for one, row in zip(self._generators, rows, strict=True)]
-        return self._stack(drawn).to(mean.device, mean.dtype)
+        return self._stack(drawn, tuple(mean.shape[1:])).to(mean.device, mean.dtype)
 
     @staticmethod
-    def _stack(rows: Sequence[np.ndarray | float]) -> Tensor:
-        return torch.from_numpy(np.stack([np.asarray(row, dtype=np.float64) for row in rows]))
+    def _stack(rows: Sequence[np.ndarray | float], shape: tuple[int, ...]) -> Tensor:
+        return torch.from_numpy(np.asarray(rows, dtype=np.float64).reshape(len(rows), *shape))
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class Draws:
         ids: the samples' numbers in the data set, one per row of the batch, >= 0.
         copies: which copy of its sample each row is; None means all are the first.
 
+    Raises:
+        InputError: a number out of its range, or not one copy a row.
+
     Example:
         >>> draws = Draws(0, 0, (3, 8))
         >>> bool((draws.of("shift").integers(10) == draws.of("shift").integers(10)).all())
@@ -75,9 +80,17 @@ class Draws:
     ids: tuple[int, ...]
     copies: tuple[int, ...] | None = None
 
+    def __post_init__(self) -> None:
+        words = (self.seed, self.epoch, *self.ids, *(self.copies or ()))
+        if not 0 <= min(words) <= max(words) <= _WORD or len(self.copies or self.ids) != len(self.ids):
+            raise InputError(
+                f"expected seed, epoch, ids and copies from 0 to 2**64 - 1 and one copy a row, but seed {self.seed}, "
+                f"epoch {self.epoch}, ids {self.ids} and copies {self.copies} came"
+            )
+
     def of(self, term: str) -> Stream:
         """Return the stream of ``term``, from its beginning."""
-        key = np.array([self.seed & _WORD, stable_hash(term)], dtype=np.uint64)
+        key = np.array([self.seed, stable_hash(term)], dtype=np.uint64)
         copies = self.copies or (0,) * len(self.ids)
         counters = [np.array([0, c, i, self.epoch], dtype=np.uint64) for i, c in zip(self.ids, copies, strict=True)]
         return Stream([np.random.Generator(np.random.Philox(key=key, counter=counter)) for counter in counters])
