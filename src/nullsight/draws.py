@@ -2,8 +2,8 @@
 
 Whatever else is drawn: a batch split over processes, another term in the loss or a resumed run changes no draw. The
 generator is Philox 4x64 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011) as NumPy has it: the
-key is (seed, hash of the term), the counter starts at (0, copy, sample, epoch). Draws are made on the CPU in float64 and
-then moved, so they do not depend on the device.
+key is (seed, hash of the term), the counter starts at (0, copy, sample, epoch). Draws are made on the CPU in float64
+and then moved, so they do not depend on the device.
 """
 
 from collections.abc import Sequence

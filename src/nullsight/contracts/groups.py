@@ -28,6 +28,11 @@ def natural_images(count: int, image_shape: Sequence[int], *, seed: int = 0) -> 
 
     Up to the Nyquist frequency in every direction (the corners of the spectrum, which no rotated grid can hold, are
     empty); independent phases; cut out of images twice as large, so that opposite borders do not match.
+
+    Args:
+        count: how many.
+        image_shape: of the images, without batch.
+        seed: of the phases.
     """
     channels, *space = image_shape
     twice = [2 * n for n in space]
@@ -52,7 +57,13 @@ def inscribed_disk(space: Sequence[int]) -> Tensor:
 
 
 def measured_action_error(group: Group, image_shape: Sequence[int] = STATED_SHAPE, *, seed: int = 0) -> float:
-    """Measure ``action_error`` as :class:`~nullsight.groups.base.Family` defines it, over 24 pairs and images."""
+    """Measure ``action_error`` as :class:`~nullsight.groups.base.Family` defines it, over 24 pairs and images.
+
+    Args:
+        group: the group.
+        image_shape: of the images, without batch.
+        seed: of elements and images.
+    """
     x = natural_images(24, image_shape, seed=seed)
     g, h = _pair(group, 24, seed)
     with torch.no_grad():
@@ -100,6 +111,11 @@ def assert_action_error(group: Group, image_shape: Sequence[int] = STATED_SHAPE,
     """Check the stated ``action_error``: neither more is measured nor, at its own image size, less than half of it.
 
     On smaller images the border and the finest details weigh more: there the square root of 64 / size is allowed.
+
+    Args:
+        group: the group.
+        image_shape: of the images, without batch.
+        seed: of elements and images.
     """
     side = min(image_shape[1:])
     stated = group.action_error * max(1.0, STATED_SHAPE[1] / side) ** 0.5
@@ -173,6 +189,11 @@ def orthogonality_defect(group: Family, image_shape: Sequence[int], *, seed: int
     """Return an estimate of ``|T_g^T T_g - I|``: the root mean square of ``|T_g^T T_g x - x| / |x|`` on the disk.
 
     Over 16 elements and images of :func:`natural_images`; 0 where ``T_g^T`` is the inverse.
+
+    Args:
+        group: the group.
+        image_shape: of the images, without batch.
+        seed: of elements and images.
     """
     g = group.sample(_draws(16, seed).of("elements"))
     x = natural_images(16, image_shape, seed=seed)
@@ -183,7 +204,15 @@ def orthogonality_defect(group: Family, image_shape: Sequence[int], *, seed: int
 
 
 def round_trip_error(group: Group, image_shape: Sequence[int] = STATED_SHAPE, *, seed: int = 0) -> float:
-    """Return the root mean square of ``|T_g^-1 T_g x - x| / |x|`` on the inscribed disk, images and pairs as above."""
+    """Return the root mean square of ``|T_g^-1 T_g x - x| / |x|`` on the inscribed disk.
+
+    Over 24 elements and images of :func:`natural_images`.
+
+    Args:
+        group: the group.
+        image_shape: of the images, without batch.
+        seed: of elements and images.
+    """
     g, _ = _pair(group, 24, seed)
     x = natural_images(24, image_shape, seed=seed)
     disk = inscribed_disk(image_shape[1:])

@@ -53,14 +53,14 @@ class FourierShears(Interpolation):
 
     ``R(a) = X(tan(a/2)) Y(-sin(a)) X(tan(a/2))``: Unser, Thevenaz, Yaroslavsky, "Convolution-based interpolation for
     fast, high-quality rotation of images", IEEE Transactions on Image Processing 4(10), 1995. A shift by
-    trigonometric interpolation loses nothing; lines are padded to an odd length, which has no Nyquist frequency (it
-    alone could not be shifted without loss), and far enough that nothing wraps into the inscribed disk.
+    trigonometric interpolation loses nothing; the Nyquist frequency, which has no half-way position, is shifted by the
+    nearest whole sample. Lines are padded far enough that nothing wraps into the inscribed disk.
 
     Outside the image is zero, but the step down to zero is spread over two pixels that continue the image by
     reflection: a sharp step would ring (round trip on photographs 0.8 % without, 0.2 % with them).
     """
 
-    action_error: ClassVar[float] = 0.0215
+    action_error: ClassVar[float] = 0.021
 
     def _turn(self, angle: Tensor, x: Image) -> Image:
         n = x.shape[-1]
@@ -136,7 +136,7 @@ def _shears(angle: Tensor, x: Image, n: int, size: int) -> Image:
     The transpose of turning m x m to s x s is turning s x s to m x m by the opposite angle.
     """
     # a corner of the square reaches tan(45 / 2) n / 2 beyond it in the first shear, and 0.21 n in the rotation itself
-    wide = _odd_length(math.ceil(n * math.sqrt(2)) + 2 * _MARGIN)
+    wide = _quick_length(math.ceil(n * math.sqrt(2)) + 2 * _MARGIN)
     width = wide - (wide - n) % 2
     across, down = torch.tan(angle / 2), -torch.sin(angle)
     x = _shear(x, across, wide, width)
@@ -150,22 +150,24 @@ def _shear(x: Tensor, slope: Tensor, length: int, size: int) -> Tensor:
     row = torch.arange(rows, device=x.device, dtype=torch.float64) - (rows - 1) / 2
     by = slope[:, None] * row + (size - n) / 2
     turns = torch.arange(length // 2 + 1, device=x.device, dtype=torch.float64) / length
-    phase = (-2 * math.pi * by[:, None, :, None] * turns).to(x.dtype)
+    phase = (-2 * math.pi * by[..., None] * turns).to(x.dtype)
+    phase[..., -1] = math.pi * (torch.cos(math.pi * by) < 0)  # Nyquist: by whole samples, so that nothing is lost
+    phase = phase[:, None]
     spectrum = torch.fft.rfft(x, length) * torch.polar(torch.ones_like(phase), phase)
     shifted: Tensor = torch.fft.irfft(spectrum, length)
     return shifted[..., :size]
 
 
-def _odd_length(n: int) -> int:
-    """Return the smallest odd number of at least ``n`` whose prime factors are 3, 5 and 7: quick to transform."""
-    length = n + 1 - n % 2
+def _quick_length(n: int) -> int:
+    """Return the smallest even number of at least ``n`` whose prime factors are 2, 3 and 5: quick to transform."""
+    length = n + n % 2
     while _rest(length) > 1:
         length += 2
     return length
 
 
 def _rest(n: int) -> int:
-    for prime in (3, 5, 7):
+    for prime in (2, 3, 5):
         while n % prime == 0:
             n //= prime
     return n

@@ -19,6 +19,9 @@ class Reflections(PointGroup):
     Args:
         axes: ``"horizontal"``, ``"vertical"`` or both; 1-D signals have the horizontal one alone.
 
+    Raises:
+        InputError: another axis, the same one twice, or none.
+
     Example:
         >>> group = Reflections(("horizontal",))
         >>> group.act(torch.tensor([1]), torch.tensor([[[[1.0, 2.0]]]]))
