@@ -112,6 +112,19 @@ def report(run: Path, *others: Annotated[Path, Parameter(help="runs to stand bes
     return room.report_runs([run, *others], out=out)
 
 
+@app.command
+def table(
+    folder: Path,
+    *overrides: Overrides,
+    runs: Annotated[Path | None, Parameter(help="where the run folders go; runs/FOLDER if not given")] = None,
+    results: Annotated[Path | None, Parameter(help="the file to write; results/FOLDER.json if not given")] = None,
+) -> Outcome:
+    """Train every recipe in a folder but common.toml, one after the other, score all and write the table."""
+    from nullsight import app as room
+
+    return room.table(folder, overrides, runs=runs, results=results)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; no traceback unless ``--debug`` is among the arguments."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)

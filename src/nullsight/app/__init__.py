@@ -7,6 +7,7 @@ from nullsight.app.report_runs import report_runs
 from nullsight.app.runs import load
 from nullsight.app.score_runs import evaluate_runs, reconstruct_file
 from nullsight.app.simulate_recipe import simulate_recipe
+from nullsight.app.table import table
 
 __all__ = [
     "check_recipe",
@@ -19,4 +20,5 @@ __all__ = [
     "report_runs",
     "resume_run",
     "simulate_recipe",
+    "table",
 ]

@@ -13,8 +13,8 @@ from nullsight.assemble import place
 from nullsight.data import MeasurementSet, TruthSet
 from nullsight.data.datasets import split
 from nullsight.metrics import psnr, reference_peak
-from nullsight.outcome import Outcome
-from nullsight.recipe import Experiment, build_experiment, load_recipe, save_recipe, write_down
+from nullsight.outcome import Outcome, Say
+from nullsight.recipe import Experiment, build_experiment, load_recipe, recipe_text, save_recipe, write_down
 from nullsight.schema import Recipe
 from nullsight.training import Interrupted, Observer, Run, TruthScore, new_run_folder, train
 from nullsight.types import InputError
@@ -34,12 +34,31 @@ class Ready:
 
 
 def fit_recipe(
-    recipe: Recipe, root: Path, *, out: Path | None = None, stem: str = "run", start_from: Path | None = None
+    recipe: Recipe,
+    root: Path,
+    *,
+    out: Path | None = None,
+    stem: str = "run",
+    start_from: Path | None = None,
+    say: Say = print,
 ) -> Outcome:
-    """Train what the recipe says and return where it is."""
+    """Train what the recipe says and return where it is.
+
+    Args:
+        recipe: as read.
+        root: the folder that its paths are relative to.
+        out: the run folder; None: a new one below ``runs``.
+        stem: what its name begins with.
+        start_from: a run whose weights to begin with.
+        say: told the effective recipe before training begins.
+
+    Raises:
+        InputError: anything of that does not fit; no run folder is left behind then.
+    """
     ready = prepare(recipe, root, {})
     folder = new_run_folder(Path("runs"), stem) if out is None else out
-    begin(folder, ready.experiment, _absolute(recipe, root), ready.sources)
+    effective = begin(folder, ready.experiment, _absolute(recipe, root), ready.sources)
+    say(recipe_text(effective))
     return _train(ready, folder, resume=False, start_from=start_from)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nullsight.app.runs import read_about, rebuild
-from nullsight.app.score_runs import Scored, score
+from nullsight.app.score_runs import Scored, minutes_of, named, score
 from nullsight.groups.base import Family
 from nullsight.outcome import Outcome
 from nullsight.physics.base import LinearPhysics, Physics
@@ -36,7 +36,7 @@ EXAMPLES = 4
 
 def report_runs(runs: Sequence[Path], *, out: Path | None = None) -> Outcome:
     """Write the report of the first run, the others beside it, into its folder or where ``out`` says."""
-    scored = score(runs)
+    scored = score(named(runs))
     path = out or runs[0] / "report.html"
     write_report(path, content(scored, runs))
     return Outcome((f"wrote {path}",))
@@ -81,7 +81,7 @@ def headlines(scored: Scored, run: Run) -> tuple[Headline, ...]:
         lines.append(Headline("SSIM", f"{found.mean(first, 'ssim').mean:.3f}"))
     residual = found.mean(first, "residual")
     lines.append(Headline("residual", f"{100 * residual.mean:.2f} %", "|A f(y) - y| / |y|"))
-    lines.append(Headline("trained", f"{_minutes(run):.1f} min", f"{run.step} steps"))
+    lines.append(Headline("trained", f"{minutes_of(run):.1f} min", f"{run.step} steps"))
     return tuple(lines)
 
 
@@ -144,7 +144,7 @@ def facts(run: Run, group: Family | None, physics: Physics, folder: Path) -> lis
     about = read_about(folder)
     course = [
         ("steps", str(run.step)),
-        ("minutes", f"{_minutes(run):.2f}"),
+        ("minutes", f"{minutes_of(run):.2f}"),
         ("batch size", str(run.settings.batch_size)),
         ("seed", str(run.settings.seed)),
         ("weights", str(sum(p.numel() for p in run.reconstructor.parameters()))),
@@ -155,10 +155,6 @@ def facts(run: Run, group: Family | None, physics: Physics, folder: Path) -> lis
     sources = [(Path(path).name, f"BLAKE2b {digest[:16]}") for path, digest in about["sources"].items()]
     written = [("report written", time.strftime("%Y-%m-%d %H:%M"))]
     return [("Stated errors", stated), ("Training", course), ("Made with", versions + sources + written)]
-
-
-def _minutes(run: Run) -> float:
-    return float(next((line["minutes"] for line in reversed(run.history) if "minutes" in line), 0.0))
 
 
 def _db(scored: Scored, name: str, number: int) -> str:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nullsight.app.inputs import read_inputs, read_references
 from nullsight.app.runs import load, processor, rebuild
+from nullsight.assemble import place
 from nullsight.data import MeasurementSet, TruthSet, write_images
 from nullsight.evaluation import Evaluation, Method, Setting, dagger, evaluate, to_result, write_result
 from nullsight.outcome import Outcome
@@ -66,24 +67,30 @@ def reconstruct_file(
     return Outcome((f"wrote {len(images)} images of shape {tuple(images.shape[1:])} to {out}",))
 
 
-def score(runs: Sequence[Path], *, measurements: Path | None = None, truth: Path | None = None) -> Scored:
+def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: Path | None = None) -> Scored:
     """Score runs on the first one's test measurements (else its training measurements) or on the files named.
 
+    Args:
+        runs: folders, at least one, by the names that the runs go by (see :func:`named`).
+        measurements: a container, an array or a folder of images; None: as the first run's recipe has it.
+        truth: its references; None: the recipe's, where the measurements are.
+
     Raises:
-        InputError: no run, no measurements, truth of another shape, or two runs of one name.
+        InputError: no run, no measurements, or truth of another shape.
     """
-    opened = {_name(path, runs): load(path) for path in runs}
-    _, recipe, arrays = rebuild(runs[0])
+    opened = {name: load(path) for name, path in runs.items()}
+    folder = next(iter(runs.values()))
+    _, recipe, arrays = rebuild(folder)
     section = recipe.data
     test = section.test_measurements
     chosen = str(measurements.resolve()) if measurements is not None else (test or section.measurements)
     if chosen is None:
-        raise InputError(f"expected measurements to score {runs[0]} on, but its recipe names none: add --measurements")
-    data = read_inputs(chosen, section, recipe.physics, runs[0], arrays, container_first=True).data
-    named = str(truth.resolve()) if truth is not None else None
-    if named is None and measurements is None:
-        named = section.test_truth if test is not None else section.truth
-    reference = None if named is None else read_references(named, section, runs[0], data)
+        raise InputError(f"expected measurements to score {folder} on, but its recipe names none: add --measurements")
+    data = read_inputs(chosen, section, recipe.physics, folder, arrays, container_first=True).data
+    reference_name = str(truth.resolve()) if truth is not None else None
+    if reference_name is None and measurements is None:
+        reference_name = section.test_truth if test is not None else section.truth
+    reference = None if reference_name is None else read_references(reference_name, section, folder, data)
     methods = {name: _method(run) for name, run in opened.items()}
     first = next(iter(methods))
     baselines = {**{name: method for name, method in methods.items() if name != first}, "A_dagger y": dagger}
@@ -95,14 +102,14 @@ def evaluate_runs(
     runs: Sequence[Path], *, measurements: Path | None = None, truth: Path | None = None, out: Path | None = None
 ) -> Outcome:
     """Score runs, print a table and, where ``out`` is given, write or extend a results file."""
-    scored = score(runs, measurements=measurements, truth=truth)
+    folders = named(runs)
+    scored = score(folders, measurements=measurements, truth=truth)
     lines = list(table_lines(scored.evaluation))
     if out is not None:
         if scored.truth is None:
             raise InputError("expected ground truth for a results file, but there is none: add --truth")
         notes = {
-            name: method_notes(run, path, training_psnr(path))
-            for (name, run), path in zip(scored.runs.items(), runs, strict=True)
+            name: method_notes(run, folders[name], training_psnr(folders[name])) for name, run in scored.runs.items()
         }
         command = "nullsight evaluate " + " ".join(str(path) for path in runs)
         write_result(out, to_result(scored.evaluation, setting(scored.recipe, command), notes))
@@ -137,30 +144,35 @@ def training_psnr(folder: Path) -> float | None:
     section = recipe.data
     if section.truth is None or section.measurements is None:
         return None
-    scored = score([folder], measurements=Path(section.measurements), truth=Path(section.truth))
-    return scored.evaluation.mean(next(iter(scored.runs)), "psnr").mean
+    places = place(section.measurements, folder), place(section.truth, folder)
+    scored = score({"f(y)": folder}, measurements=places[0], truth=places[1])
+    return scored.evaluation.mean("f(y)", "psnr").mean
 
 
-def method_notes(run: Run, folder: Path, train_psnr: float | None) -> Method:
-    """Return what a results file says of a run."""
-    experiment, recipe, _ = rebuild(folder)
-    minutes = float(next((line["minutes"] for line in reversed(run.history) if "minutes" in line), 0.0))
+def method_notes(run: Run, folder: Path, train_psnr: float | None, *, recipe: str | None = None) -> Method:
+    """Return what a results file says of a run; ``recipe`` is the path of its recipe, None: the one in its folder."""
+    experiment, _, _ = rebuild(folder)
     return Method(
         uses_truth=bool(experiment.loss.needs_truth),
-        minutes=round(minutes, 2),
+        minutes=round(minutes_of(run), 2),
         seeds=(run.settings.seed,),
-        recipe=recipe.title or None,
+        recipe=recipe or os.path.relpath(folder / "recipe.toml"),
         psnr_train_mean=train_psnr,
     )
+
+
+def minutes_of(run: Run) -> float:
+    """Return the wall minutes that a training took, preparation included."""
+    return float(next((line["minutes"] for line in reversed(run.history) if "minutes" in line), 0.0))
 
 
 def setting(recipe: Recipe, command: str) -> Setting:
     """Return what a results file says of the circumstances."""
     return Setting(
         task=recipe.title,
-        dataset=recipe.simulate.images if recipe.simulate else Path(recipe.data.measurements or "").name,
+        dataset=Path(recipe.simulate.images if recipe.simulate else recipe.data.measurements or "").name,
         machine=f"{processor()}, {os.cpu_count()} cores",
-        threads=torch.get_num_threads(),
+        threads=recipe.training.threads or torch.get_num_threads(),
         commit=_commit(),
         date=time.strftime("%Y-%m-%d"),
         command=command,
@@ -179,11 +191,18 @@ def _method(run: Run) -> Callable[[Tensor, Physics], Tensor]:
     return lambda y, physics: run.reconstruct(y, physics)
 
 
-def _name(path: Path, runs: Sequence[Path]) -> str:
-    """Return the run's folder name, with its parent's where two are called the same."""
-    same = [one for one in runs if one.resolve().name == path.resolve().name]
-    if len(same) == 1:
-        return path.resolve().name
-    if len({one.resolve() for one in same}) < len(same):
-        raise InputError(f"expected different runs, but {path} came twice: name each once")
-    return f"{path.resolve().parent.name}/{path.resolve().name}"
+def named(runs: Sequence[Path]) -> dict[str, Path]:
+    """Return run folders by their names, with the parent's name in front where two are called the same.
+
+    Raises:
+        InputError: a run came twice.
+    """
+    places = [path.resolve() for path in runs]
+    for path in places:
+        if places.count(path) > 1:
+            raise InputError(f"expected different runs, but {path} came twice: name each once")
+    last = [path.name for path in places]
+    return {
+        path.name if last.count(path.name) == 1 else f"{path.parent.name}/{path.name}": given
+        for path, given in zip(places, runs, strict=True)
+    }

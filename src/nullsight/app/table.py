@@ -1,0 +1,129 @@
+"""A table of experiments: ``nullsight table FOLDER`` trains every recipe in a folder and writes their results."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from nullsight.app.fit_recipe import fit_recipe, prepare, resume_run
+from nullsight.app.runs import load
+from nullsight.app.score_runs import method_notes, score, setting, training_psnr
+from nullsight.app.simulate_recipe import simulate_recipe
+from nullsight.assemble import place
+from nullsight.evaluation import markdown_table, to_result, write_result
+from nullsight.outcome import Outcome, Say
+from nullsight.recipe import load_recipe, write_down
+from nullsight.schema import Recipe, read_recipe
+from nullsight.types import InputError
+
+COMMON = "common.toml"  # what the other recipes are based on; no row
+AGAINST = "measurement consistency"  # the row that paired differences are taken against, where there is one
+_COMPARED = ("seed", "physics", "noise", "group", "reconstructor", "loss", "training")
+
+
+def table(
+    folder: Path,
+    overrides: Sequence[str] = (),
+    *,
+    runs: Path | None = None,
+    results: Path | None = None,
+    say: Say = print,
+) -> Outcome:
+    """Train every recipe of a folder but ``common.toml``, by name, then score all of them on one test set.
+
+    Measurement files that are missing are simulated first. A row whose run is finished is not trained again, one that
+    was interrupted goes on.
+
+    Args:
+        folder: of recipes (TOML); the name of a row is that of its file with spaces for underscores.
+        overrides: ``section.key=value``, for every recipe.
+        runs: where the run folders go; None: ``runs/FOLDER``.
+        results: the file to write, or to add to; None: ``results/FOLDER.json``.
+        say: told what is being done.
+
+    Raises:
+        InputError: no recipes, a mistake in one of them, rows that are scored on different measurements, or a run of
+            another recipe in a row's folder.
+    """
+    rows = read_rows(folder, overrides)
+    runs = runs or Path("runs") / folder.resolve().name
+    results = results or Path("results") / f"{folder.resolve().name}.json"
+    for recipe in rows.values():
+        _simulate_missing(recipe, folder, say)
+    for path, recipe in rows.items():
+        _check_unchanged(runs / path.stem, recipe, folder)
+    for path, recipe in rows.items():
+        say(f"{_row_name(path)}:")
+        stopped = _train_row(runs / path.stem, recipe, folder, say)
+        if stopped is not None:
+            return Outcome((*stopped.lines, "or with the whole table by the same command"), stopped.code)
+    named = {_row_name(path): runs / path.stem for path in rows}
+    scored = score(named)
+    notes = {
+        name: method_notes(run, named[name], training_psnr(named[name]), recipe=os.path.relpath(path))
+        for path, (name, run) in zip(rows, scored.runs.items(), strict=True)
+    }
+    command = " ".join(["nullsight table", os.path.relpath(folder), *overrides])
+    written = write_result(results, to_result(scored.evaluation, setting(scored.recipe, command), notes))
+    against = AGAINST if any(row["name"] == AGAINST for row in written["methods"]) else None
+    return Outcome((markdown_table(written, against), f"wrote {results}"))
+
+
+def read_rows(folder: Path, overrides: Sequence[str]) -> dict[Path, Recipe]:
+    """Return the recipes of a folder by their files; InputError where they do not make a table."""
+    files = sorted(path for path in folder.glob("*.toml") if path.name != COMMON)
+    if not files:
+        raise InputError(f"expected recipes (*.toml) in the folder {folder}, but there are none: check the path")
+    rows = {path: read_recipe(path, overrides) for path in files}
+    tests = {(recipe.data.test_measurements, recipe.data.test_truth) for recipe in rows.values()}
+    if len(tests) > 1 or None in tests.pop():
+        raise InputError(
+            f"expected one test_measurements and one test_truth in the [data] of all recipes in {folder}, but they "
+            f"differ or are missing: put them into {COMMON}"
+        )
+    return rows
+
+
+def _simulate_missing(recipe: Recipe, root: Path, say: Say) -> None:
+    section = recipe.data
+    named = (section.measurements, section.truth, section.test_measurements, section.test_truth)
+    missing = [name for name in named if name is not None and not place(name, root).exists()]
+    if missing and recipe.simulate is not None:
+        for line in simulate_recipe(recipe, root).lines:
+            say(line)
+
+
+def _check_unchanged(out: Path, recipe: Recipe, root: Path) -> None:
+    """Raise an InputError where the run in ``out`` was trained by another recipe than this."""
+    if not (out / "recipe.toml").exists():
+        return
+    now, _ = write_down(prepare(recipe, root, {}).experiment, recipe)
+    before, _ = load_recipe(out)
+    for name in _COMPARED:
+        if getattr(now, name) != getattr(before, name):
+            raise InputError(
+                f"expected the run in {out} to be of the recipe as it is now, but its {name} is another: remove the "
+                f"folder to train it again, or give another place with --runs"
+            )
+
+
+def _train_row(out: Path, recipe: Recipe, root: Path, say: Say) -> Outcome | None:
+    """Train, resume or leave alone; return the outcome of a run that was interrupted."""
+    if not (out / "recipe.toml").exists():
+        outcome = fit_recipe(recipe, root, out=out, say=_silent)
+    elif (out / "checkpoints").exists() and load(out).finished:
+        say(f"{out} is finished")
+        return None
+    else:
+        outcome = resume_run(out, [])
+    if outcome.code:
+        return outcome
+    say(outcome.lines[0])
+    return None
+
+
+def _silent(line: str) -> None:
+    """Print nothing: the run folder has the recipe, and a table of ten rows would bury its own lines."""
+
+
+def _row_name(path: Path) -> str:
+    return path.stem.replace("_", " ")
