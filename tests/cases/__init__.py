@@ -1,0 +1,1 @@
+"""Toy cases that the contract tests run through, one list a room."""

@@ -30,7 +30,13 @@ def assert_scalar(loss: Loss, evidence: Evidence) -> None:
 
 
 def assert_mean_over_samples(loss: Loss, evidence: Evidence, *, tolerance: float = 1e-5) -> None:
-    """Check that the batch twice, with the same draws, has the loss of the batch: relative difference <= tolerance."""
+    """Check that the batch twice, with the same draws, has the loss of the batch.
+
+    Args:
+        loss: the loss.
+        evidence: a batch.
+        tolerance: largest relative difference.
+    """
     rows = list(range(_size(evidence)))
     once, twice = _value(loss, evidence.take(rows)), _value(loss, evidence.take(rows + rows))
     error = _relative(twice, once)
@@ -41,6 +47,11 @@ def assert_mean_over_samples(loss: Loss, evidence: Evidence, *, tolerance: float
 
 def assert_split_independent(loss: Loss, evidence: Evidence, *, tolerance: float = 1e-5) -> None:
     """Check that the loss is the mean of those of two equal halves, so that processes may share a batch.
+
+    Args:
+        loss: the loss.
+        evidence: a batch of an even number of samples.
+        tolerance: largest relative difference.
 
     Raises:
         AssertionError: it is not, or the batch is odd.
@@ -65,13 +76,25 @@ def assert_repeatable(loss: Loss, evidence: Evidence) -> None:
 
 
 def assert_zero(loss: Loss, evidence: Evidence, *, tolerance: float = 1e-10) -> None:
-    """Check that a reconstructor without fault (the evidence's) has a loss of at most ``tolerance``."""
+    """Check that a reconstructor without fault has no loss.
+
+    Args:
+        loss: the loss.
+        evidence: a batch of a reconstructor that returns the truth.
+        tolerance: largest value.
+    """
     value = _value(loss, _fresh(evidence))
     assert abs(value) <= tolerance, f"the loss of a perfect reconstructor should be <= {tolerance:g}, it is {value:.3g}"
 
 
 def assert_gradient_reaches(loss: Loss, evidence: Evidence, weights: Iterable[Tensor]) -> None:
-    """Check that every weight of the reconstructor gets a finite gradient that is not zero everywhere."""
+    """Check that every weight of the reconstructor gets a finite gradient that is not zero everywhere.
+
+    Args:
+        loss: the loss.
+        evidence: a batch of a reconstructor that has these weights.
+        weights: of the reconstructor.
+    """
     listed = list(weights)
     gradients = torch.autograd.grad(loss(_fresh(evidence)), listed, allow_unused=True)
     for i, gradient in enumerate(gradients):
@@ -86,6 +109,13 @@ def assert_gradient_exact(
     """Check the gradient with respect to a float64 ``weight`` against central differences in a random direction.
 
     The weight is moved while this looks and is put back afterwards.
+
+    Args:
+        loss: the loss.
+        evidence: a batch of a reconstructor that has this weight.
+        weight: float64.
+        step: half the distance of the two values, in units of a random normal direction.
+        tolerance: largest relative difference of the slopes.
     """
     assert weight.dtype == torch.float64, f"the weight should be float64 for differences, it is {weight.dtype}"
     (gradient,) = torch.autograd.grad(loss(_fresh(evidence)), [weight])
@@ -105,7 +135,13 @@ def assert_gradient_exact(
 
 
 def assert_players_apart(loss: Loss, evidence: Evidence, reconstructor: nn.Module) -> None:
-    """Check that f's loss moves no opponent, that no opponent's objective moves f, and that they share no weight."""
+    """Check that f's loss moves no opponent, that no opponent's objective moves f, and that they share no weight.
+
+    Args:
+        loss: one with opponents; others pass.
+        evidence: a batch of the reconstructor.
+        reconstructor: f.
+    """
     own = list(reconstructor.parameters())
     shared_evidence = _fresh(evidence)
     value = loss(shared_evidence)
@@ -124,9 +160,13 @@ def assert_players_apart(loss: Loss, evidence: Evidence, reconstructor: nn.Modul
 
 
 def assert_loss(loss: Loss, evidence: Evidence, reconstructor: nn.Module, *, tolerance: float = 1e-5) -> None:
-    """Run every check that needs no perfect reconstructor; ``evidence.reconstruct`` must be the ``reconstructor``.
+    """Run every check that needs no perfect reconstructor.
 
-    ``evidence`` holds an even number of samples and ``tolerance`` suits its dtype.
+    Args:
+        loss: the loss.
+        evidence: a batch of an even number of samples, whose ``reconstruct`` is the ``reconstructor``.
+        reconstructor: f.
+        tolerance: largest relative difference, one that suits the dtype of the evidence.
     """
     assert_scalar(loss, evidence)
     assert_repeatable(loss, evidence)

@@ -63,6 +63,9 @@ class TruthSet:
     Args:
         x: images, ``(samples, *image_shape)``; anything where there is none.
         has_x: which samples carry truth, bool ``(samples,)``; None: all.
+
+    Raises:
+        InputError: NaN or infinite values where there is truth.
     """
 
     x: Tensor

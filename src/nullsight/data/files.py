@@ -69,6 +69,9 @@ class TruthFile:
         has_x: which samples carry truth, bool ``(samples,)``; None: all.
         names: as in the measurement file, so that the two can be matched.
         unit: of the values.
+
+    Raises:
+        InputError: values, names or ``has_x`` that do not fit.
     """
 
     x: Tensor
@@ -88,6 +91,11 @@ class TruthFile:
 
 def write_measurements(path: Path | str, file: MeasurementFile, *, overwrite: bool = False) -> None:
     """Write a measurement container, whole or not at all.
+
+    Args:
+        path: of the container, an HDF5 file.
+        file: what goes in.
+        overwrite: whether a file that is there may be replaced.
 
     Raises:
         InputError: the file exists and may not be replaced, or the disk is full (nothing half-written is left).
@@ -128,7 +136,16 @@ def read_measurements(path: Path | str) -> MeasurementFile:
 
 
 def write_truth(path: Path | str, file: TruthFile, *, overwrite: bool = False) -> None:
-    """Write a container of ground truth, whole or not at all; InputError as :func:`write_measurements`."""
+    """Write a container of ground truth, whole or not at all.
+
+    Args:
+        path: of the container, an HDF5 file.
+        file: what goes in.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        InputError: as :func:`write_measurements`.
+    """
     arrays = {"x": _plain(file.x), **({} if file.has_x is None else {"has_x": _plain(file.has_x)})}
     write_container(Path(path), "truth", {"names": file.names, "unit": file.unit}, arrays, overwrite=overwrite)
 

@@ -38,7 +38,11 @@ def to_png(image: Tensor, window: tuple[float, float]) -> bytes:
 
 
 def visible(image: Tensor) -> Tensor:
-    """Return an image with one or three channels: complex ``(2, H, W)`` becomes its magnitude ``(1, H, W)``."""
+    """Return an image with one or three channels: complex ``(2, H, W)`` becomes its magnitude ``(1, H, W)``.
+
+    Raises:
+        InputError: another number of axes or channels.
+    """
     if image.ndim != 3 or image.shape[0] not in (1, 2, 3):
         raise InputError(
             f"expected an image of shape (1, 2 or 3 channels, height, width), but {tuple(image.shape)} came: choose one"
@@ -54,6 +58,9 @@ def montage(rows: Sequence[Sequence[Tensor]], *, gap: int = 2, fill: float = 1.0
             where any is colour.
         gap: pixels between cells.
         fill: value of gaps and empty places.
+
+    Raises:
+        InputError: no image, or one that :func:`visible` refuses.
     """
     seen = [[visible(image) for image in row] for row in rows]
     flat = [image for row in seen for image in row]

@@ -47,7 +47,16 @@ def shepp_logan(size: int) -> Tensor:
 
 
 def disks(count: int, size: int, seed: int = 0) -> Tensor:
-    """Return three to eight disks within the inscribed disk, ``(count, 1, size, size)``, float32 in [0, 1]."""
+    """Return three to eight disks within the inscribed disk, ``(count, 1, size, size)``, float32 in [0, 1].
+
+    Args:
+        count: how many images.
+        size: pixels of an edge, at least 4.
+        seed: of their shapes and places.
+
+    Raises:
+        InputError: a count or size too small.
+    """
     check_count(count, size, least=4)
     return stack([_disks(dice(seed, i, "disks", 64), size) for i in range(count)])
 
@@ -62,6 +71,9 @@ def triangles(count: int, length: int, seed: int = 0, *, half_width: float | Non
         length: samples of a signal.
         seed: of the places.
         half_width: samples from the top to the foot, > 0; None: an eighth of the length.
+
+    Raises:
+        InputError: a count, length or half_width too small.
 
     Example:
         >>> triangles(1, 4, seed=0, half_width=2.0).sum()
@@ -83,8 +95,17 @@ def dead_leaves(count: int, size: int, seed: int = 0, channels: int = 3) -> Tens
     Radii follow a density r^-3 (Lee, Mumford, Huang, 2001), each leaf has its own colour,
     and a slow gradient of light lies over all.
 
+    Args:
+        count: how many images.
+        size: pixels of an edge, at least 8.
+        seed: of their shapes and places.
+        channels: 3 for colour, 1 for grey.
+
     Returns:
         ``(count, channels, size, size)``, float32 in [0, 1].
+
+    Raises:
+        InputError: a count, size or number of channels too small.
     """
     check_count(count, size, least=8)
     if channels < 1:

@@ -25,6 +25,14 @@ def stroke_images(count: int, size: int, seed: int = 0) -> Tensor:
 
     Shape, slant, size and thickness vary; the place is a cyclic shift by whole pixels, uniform, so the set is invariant
     to cyclic shifts.
+
+    Args:
+        count: how many images.
+        size: pixels of an edge, at least 8.
+        seed: of their shapes and places.
+
+    Raises:
+        InputError: a count or size too small.
     """
     check_count(count, size, least=8)
     return stack([_figure(dice(seed, i, "strokes", 64), size) for i in range(count)])

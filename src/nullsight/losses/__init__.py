@@ -13,7 +13,7 @@ from nullsight.losses.augmentation import (
     Scene,
 )
 from nullsight.losses.base import Loss, Player, Ramp, Weight, WeightedSum
-from nullsight.losses.consistency import MeasurementConsistency
+from nullsight.losses.consistency import MeasurementConsistency, PreconditionedConsistency
 from nullsight.losses.equivariance import Equivariance
 from nullsight.losses.errors import (
     L1,
@@ -56,6 +56,7 @@ __all__ = [
     "Perturb",
     "PerturbedOperator",
     "Player",
+    "PreconditionedConsistency",
     "Ramp",
     "Reconstruct",
     "Scaling",
@@ -72,6 +73,7 @@ __all__ = [
 
 TABLE: dict[str, type[Loss]] = {
     "measurement_consistency": MeasurementConsistency,
+    "preconditioned_consistency": PreconditionedConsistency,
     "equivariance": Equivariance,
     "supervised": Supervised,
     "adversarial_equivariance": AdversarialEquivariance,

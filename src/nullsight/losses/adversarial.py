@@ -30,6 +30,13 @@ class AdversarialEquivariance(Loss):
 
     Raises:
         InputError: fewer than one transform, a learning rate of 0 or less.
+
+    Example:
+        >>> from nullsight.groups import QuarterTurns
+        >>> from nullsight.networks import Discriminator
+        >>> loss = 1e-3 * AdversarialEquivariance(QuarterTurns(), Discriminator(1))
+        >>> [type(player.module).__name__ for player in loss.players()]
+        ['Discriminator']
     """
 
     def __init__(

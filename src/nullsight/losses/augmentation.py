@@ -59,6 +59,9 @@ class IntensityGradient(Augmentation):
     Args:
         strength: s is drawn uniformly from 0 .. strength; 0 <= strength < 1, so that no intensity changes its sign.
 
+    Raises:
+        InputError: a strength outside [0, 1).
+
     Example:
         >>> from nullsight.draws import Draws
         >>> ramp = IntensityGradient(0.5).factor((1, 3, 3), Draws(0, 0, (7,)).of("ramp"))
@@ -94,6 +97,9 @@ class Gamma(Augmentation):
     Args:
         low: smallest gamma, > 0.
         high: largest; log-uniform in between.
+
+    Raises:
+        InputError: ``low`` is not above 0, or above ``high``.
     """
 
     low: float
@@ -118,6 +124,9 @@ class AffineContrast(Augmentation):
     Args:
         contrast: a is drawn uniformly from 1 - contrast .. 1 + contrast; 0 <= contrast < 1.
         brightness: b is drawn uniformly from -brightness .. brightness, >= 0.
+
+    Raises:
+        InputError: a contrast outside [0, 1) or a brightness below 0.
     """
 
     contrast: float

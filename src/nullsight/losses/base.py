@@ -79,6 +79,9 @@ class WeightedSum(Loss):
 
     Args:
         weighted: weights with their terms, at least one.
+
+    Raises:
+        InputError: no term.
     """
 
     def __init__(self, weighted: list[tuple[Weight, Loss]]) -> None:
@@ -132,6 +135,9 @@ class Ramp:
     """A weight that goes linearly from ``start`` to ``stop`` while progress goes from ``begin`` to ``end`` (0 .. 1).
 
     ``Ramp(0, 100, end=0.2) * Equivariance(group)`` raises the weight over the first fifth of the training.
+
+    Raises:
+        InputError: not 0 <= begin < end <= 1.
 
     Example:
         >>> Ramp(0, 100, end=0.2)(0.1)

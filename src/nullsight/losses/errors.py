@@ -55,6 +55,9 @@ class Huber:
     Args:
         delta: where the square ends, > 0, in units of the intensity scale.
 
+    Raises:
+        InputError: a ``delta`` of 0 or less.
+
     Example:
         >>> Huber(1.0)(torch.tensor([0.5, 3.0]), torch.zeros(2))
         tensor([0.1250, 2.5000])
@@ -79,6 +82,9 @@ class OneMinusSSIM:
 
     Args:
         data_range: of the images, > 0, in units of the intensity scale: 1 where they go from 0 to that scale.
+
+    Raises:
+        InputError: a range of 0 or less.
 
     Example:
         >>> picture = torch.rand(2, 1, 16, 16)

@@ -146,6 +146,9 @@ class LabelledEvidence(Evidence):
     Attributes:
         x: ground truth, ``(batch, *image_shape)``; anything where there is none.
         has_x: which samples carry truth, bool ``(batch,)``.
+
+    Raises:
+        InputError: not one ``x`` and one ``has_x`` for each measurement.
     """
 
     x: Image = field(default_factory=lambda: torch.zeros(0, 1, 1))

@@ -60,6 +60,9 @@ class AugmentedSupervised(Loss):
         error: how far two images are apart.
         scaling: their unit.
 
+    Raises:
+        InputError: no augmentation.
+
     Example:
         >>> from nullsight.losses import Gamma, IntensityGradient
         >>> AugmentedSupervised([IntensityGradient(0.3), Gamma(0.7, 1.4)]).needs_truth

@@ -29,6 +29,9 @@ class LeastSquares(Iterative):
         iterations: applications of ``A`` and ``A^T``, >= 1.
         tolerance: stop where the residual of the normal equations has fallen by this factor, >= 0.
 
+    Raises:
+        InputError: fewer than 1 iteration.
+
     Example:
         >>> import torch
         >>> from nullsight.physics.tomography import ParallelBeamCT
@@ -95,6 +98,9 @@ class WeightedLeastSquares(LeastSquares):
         physics: a linear operator that has ``weigh``.
         iterations: applications of ``A`` and ``A^T``, >= 1.
         tolerance: stop where the residual of the normal equations has fallen by this factor, >= 0.
+
+    Raises:
+        InputError: fewer than 1 iteration, or an operator without ``weigh``.
 
     Example:
         >>> import torch

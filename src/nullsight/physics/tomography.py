@@ -22,6 +22,9 @@ RAMP = Ramp()
 def equispaced(views: int, span: float = 180.0) -> list[float]:
     """Return ``views`` angles in degrees from 0 in equal steps over ``span``, without its end point.
 
+    Raises:
+        InputError: fewer than 1 view.
+
     Example:
         >>> equispaced(4)
         [0.0, 45.0, 90.0, 135.0]

@@ -79,6 +79,12 @@ class Interrupted(KeyboardInterrupt):
 def open_run(out: Path, reconstructor: Reconstructor, physics: Physics, settings: Settings) -> Run:
     """Open a run folder: load its weights into ``reconstructor``, built as it was then.
 
+    Args:
+        out: the run folder.
+        reconstructor: with the architecture of the trained one; its weights are replaced.
+        physics: the operator of the run.
+        settings: of its training.
+
     Raises:
         InputError: no run or no checkpoint there, or one that cannot be read or is another network's.
     """

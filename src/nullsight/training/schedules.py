@@ -37,6 +37,9 @@ class Steps(Schedule):
         at: moments; below 1 a share of the planned steps, from 1 on a step number.
         factor: the factor at each moment, > 0.
 
+    Raises:
+        InputError: a moment below 0 or a factor of 0 or less.
+
     Example:
         >>> [Steps(at=(0.5, 8), factor=0.1).rate(step, 10) for step in (4, 5, 8)]
         [1.0, 0.1, 0.010000000000000002]
@@ -64,6 +67,9 @@ class Cosine(Schedule):
     Args:
         warmup: length of the rise; below 1 a share of the planned steps, from 1 on a number of steps.
         final: the factor at the end, 0 .. 1.
+
+    Raises:
+        InputError: a warmup below 0 or a final factor outside [0, 1].
 
     Example:
         >>> [round(Cosine(warmup=2, final=0.0).rate(step, 6), 2) for step in range(6)]
