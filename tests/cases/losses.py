@@ -25,6 +25,7 @@ from nullsight.losses import (
     Loss,
     MeasurementConsistency,
     PerturbedOperator,
+    PreconditionedConsistency,
     Supervised,
 )
 from nullsight.noise import Gaussian, Poisson
@@ -176,6 +177,7 @@ LOSSES: list[Case] = [
     Case("measurement_consistency", MeasurementConsistency),
     Case("consistency as published", lambda: MeasurementConsistency(scaling=AsPublished())),
     Case("consistency l1", lambda: MeasurementConsistency(L1())),
+    Case("preconditioned_consistency", PreconditionedConsistency),
     Case("equivariance", lambda: Equivariance(Roll())),
     Case("equivariance 3 huber", lambda: Equivariance(Roll(), transforms=3, error=Huber(0.5))),
     Case("equivariance gaussian", lambda: Equivariance(Roll(), Gaussian(0.1), 2), zero=False),
