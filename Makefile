@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 help:
 	@echo "make demo    learn sparse-view CT from sinograms alone, compare with baselines, write a report (minutes)"
 	@echo "make test    lint, types, every test"
-	@echo "make bench   time operators and training steps"
+	@echo "make bench   run every script in benchmarks/: time projections and rotations (one thread, a minute or two)"
 	@echo "make setup   only create $(VENV) and install (done by the others where needed)"
 	@echo "make clean   remove $(VENV) and caches"
 
@@ -36,7 +36,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 bench: $(READY)
-	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-disable-gc
+	@for script in benchmarks/*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -19,6 +19,7 @@ import lightning_fabric  # noqa: F401  imported before the forks
 import torch
 from torch import nn
 
+from nullsight import storage
 from nullsight.training import Adam, Settings, Silent, checkpoint, train
 from tests.cases.training import ToyAdversarial, toy, toy_loss, world
 
@@ -64,7 +65,7 @@ def before(module: Any, name: str, count: int) -> None:
 
 def half_way(count: int) -> None:
     """Die when half of the ``count``-th file of checkpoints is written."""
-    original, calls = checkpoint._write, [0]
+    original, calls = checkpoint.write_flushed, [0]
 
     def replaced(path: Path, content: bytes) -> None:
         calls[0] += 1
@@ -75,7 +76,7 @@ def half_way(count: int) -> None:
                 die()
         original(path, content)
 
-    checkpoint._write = replaced
+    checkpoint.write_flushed = storage.write_flushed = replaced
 
 
 def fork(work: Callable[[], None]) -> int:

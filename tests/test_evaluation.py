@@ -237,15 +237,6 @@ def test_files_that_are_no_results(tmp_path: Path, content: bytes) -> None:
     assert path.read_bytes() == content
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "toy.json"
-    path.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        ev.write_atomically(path, "new \ud800")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["toy.json"]
-
-
 def test_markdown_table() -> None:
     merged = ev.merge(_result("half", 0.5), _result("more", 0.6))
     table = ev.markdown_table(merged, against="half")

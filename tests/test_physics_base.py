@@ -14,6 +14,16 @@ def masks(count: int, seed: int = 0) -> torch.Tensor:
     return torch.stack([p.bernoulli_mask((1, 4, 5), 0.5, seed=seed + k) for k in range(count)])
 
 
+class Shift:
+    linear = True
+
+    def act(self, g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([one.roll(int(k), -1) for k, one in zip(g, x, strict=True)])
+
+    def act_adjoint(self, g: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return self.act(-g, x)
+
+
 def images(count: int) -> torch.Tensor:
     return torch.rand(count, 1, 4, 5, generator=torch.Generator().manual_seed(0))
 
@@ -96,14 +106,25 @@ def test_projections_split_an_image_into_seen_and_unseen() -> None:
     assert torch.allclose(pulled.flatten(1), v.flatten(1) @ projection, atol=1e-9)
 
 
-def test_norm_is_not_carried_over_to_another_operator() -> None:
+def test_norm_known_of_a_set_is_that_of_its_parts() -> None:
     weights = torch.stack([torch.full((1, 1, 1), s) for s in (1.0, 3.0)])
     both = p.Blur((1, 4, 4), weights)
-    assert both.norm() == pytest.approx(3)
-    assert both.take([0]).norm() == pytest.approx(1)
     stacked = p.Stacked([both, p.Hadamard((1, 4, 4), 2)])
-    assert stacked.norm() == pytest.approx(10**0.5, rel=0.01)
-    assert stacked.take([0]).norm() == pytest.approx(2**0.5, rel=0.01)
+    behind = p.Transformed(stacked, Shift(), torch.tensor([1, 2]))
+    for physics, one, all_of_it in ((both, 1, 3), (stacked, 2**0.5, 10**0.5), (behind, 2**0.5, 10**0.5)):
+        assert physics.take([0]).norm() == pytest.approx(one, rel=0.01)  # nothing is known of the set yet
+        whole = physics.norm()
+        assert whole == pytest.approx(all_of_it, rel=0.01)
+        for part in (physics.take([0]), physics.repeat(3), physics.take([1, 0]).repeat(2).take([1])):
+            assert part.norm() == whole
+        few = physics.subset(torch.ones(physics.measurement_shape, dtype=torch.bool)).take([0])
+        assert few.norm() == whole
+
+
+def test_norm_is_not_carried_over_to_another_operator() -> None:
+    weak, strong = (p.Blur((1, 4, 4), torch.full((1, 1, 1), s)) for s in (1.0, 3.0))
+    assert (weak.norm(), strong.norm()) == (pytest.approx(1), pytest.approx(3))
+    assert Physics.batched([weak, strong]).norm() == pytest.approx(3)
 
 
 def test_a_copy_in_another_precision_leaves_the_first_alone() -> None:

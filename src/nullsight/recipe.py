@@ -11,13 +11,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from nullsight.assemble import Context, build, describe
-from nullsight.data.atomic import whole_file
 from nullsight.groups.base import Family
 from nullsight.losses.base import Loss, Ramp, Weight
 from nullsight.noise import Noise, Noiseless
 from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.schema import LossPart, Part, RampSpec, Recipe, parse_recipe, read_recipe
+from nullsight.storage import whole_file, write_atomically
 from nullsight.training.optimisers import Optimiser
 from nullsight.training.schedules import Schedule
 from nullsight.training.settings import Settings
@@ -127,8 +127,7 @@ def save_recipe(folder: Path, recipe: Recipe, arrays: Mapping[str, Tensor]) -> N
     if arrays:
         with whole_file(folder / "arrays.safetensors", overwrite=True) as file:
             file.write(save(dict(arrays)))
-    with whole_file(folder / "recipe.toml", overwrite=True) as file:
-        file.write(recipe_text(recipe).encode())
+    write_atomically(folder / "recipe.toml", recipe_text(recipe))
 
 
 def load_recipe(folder: Path, overrides: tuple[str, ...] = ()) -> tuple[Recipe, dict[str, Tensor]]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from nullsight.evaluation import write_atomically
 from nullsight.physics.base import Physics
 from nullsight.recipe import Experiment, build_experiment, build_physics, load_recipe, save_recipe, write_down
 from nullsight.schema import Recipe
+from nullsight.storage import write_atomically
 from nullsight.training import Run, open_run
 from nullsight.types import InputError
 

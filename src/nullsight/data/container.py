@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from nullsight import __version__
-from nullsight.data.atomic import whole_file
+from nullsight.storage import whole_file
 from nullsight.types import InputError
 
 FORMAT = "nullsight"

@@ -10,7 +10,6 @@ from nullsight.evaluation.results import (
     merge,
     read_result,
     to_result,
-    write_atomically,
     write_result,
 )
 from nullsight.evaluation.statistics import Interval, first_of_each, t_interval
@@ -36,6 +35,5 @@ __all__ = [
     "read_result",
     "t_interval",
     "to_result",
-    "write_atomically",
     "write_result",
 ]

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nullsight.data.atomic import whole_file
 from nullsight.errors import InputError
 from nullsight.evaluation.base import Evaluation
 from nullsight.evaluation.statistics import t_interval
+from nullsight.storage import write_atomically
 
 Result = dict[str, Any]
 
@@ -176,13 +176,6 @@ def markdown_table(result: Result, against: str | None = None) -> str:
         )
     note = f"{result['task']}: PSNR in {result['psnr_unit']}; {result['test_images']} distinct test images."
     return "\n".join([*("| " + " | ".join(line) + " |" for line in lines), "", note, ""])
-
-
-def write_atomically(path: Path | str, text: str) -> None:
-    """Write a text file so that it is there whole or as it was before, whatever happens in between."""
-    content = text.encode()
-    with whole_file(Path(path), overwrite=True) as file:
-        file.write(content)
 
 
 def _paired(values: Sequence[float | None], base: Sequence[float | None]) -> str:

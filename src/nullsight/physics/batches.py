@@ -36,12 +36,16 @@ class Batches(nn.Module):
         return max(sizes, default=None)
 
     def take(self, index: Sequence[int]) -> Self:
-        """Return the operators of some samples of the batch (itself where one serves all)."""
+        """Return the operators of some samples of the batch (itself where one serves all).
+
+        A norm that is known of the whole batch stays the norm of its parts, an upper bound: so that what a loss divides
+        by does not depend on how a set is cut into batches, or a batch over processes. Ask for ``norm()`` first.
+        """
         rows = list(index)
         return self._each(lambda value: value[rows])
 
     def repeat(self, times: int) -> Self:
-        """Return the operators for a batch tiled ``times`` times, as ``Tensor.repeat`` tiles it."""
+        """Return the operators for a batch tiled ``times`` times, as ``Tensor.repeat`` tiles it; a known norm stays."""
         return self._each(lambda value: value.repeat(times, *[1] * (value.ndim - 1)))
 
     @staticmethod
@@ -76,7 +80,9 @@ class Batches(nn.Module):
             return self
         values = {name: getattr(self, name) for name in self.per_sample}
         parts = {name: part._each(change) for name, part in self._parts().items()}
-        return self._replace({name: change(v) for name, v in values.items() if v.shape[0] > 1}, parts)
+        new = self._replace({name: change(v) for name, v in values.items() if v.shape[0] > 1}, parts)
+        new._cached("norm").update(self._cached("norm"))
+        return new
 
     def _replace(self, buffers: dict[str, Tensor], parts: "dict[str, Batches]") -> Self:
         """Return a copy that shares everything but the named buffers and parts."""
@@ -87,7 +93,7 @@ class Batches(nn.Module):
         return new
 
     def _cached(self, name: str) -> dict[str, float]:
-        """Return what was computed for this object before: numbers only, never carried over to a changed copy."""
+        """Return what was computed for this object before: numbers; a changed copy starts anew (but see ``take``)."""
         known: dict[str, dict[str, float]] = self.__dict__.setdefault("_known", {})
         return known.setdefault(name, {})
 

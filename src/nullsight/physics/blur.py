@@ -61,8 +61,11 @@ class Downsampling(LinearPhysics):
         return 0.0 if float(lost) < 1e-12 else min(1.0, 1.25 * float(lost) ** 0.5)  # below: nothing but rounding
 
     def norm(self) -> float:
-        """Return the largest transfer, exactly."""
-        return float(self._power(self._transfer(self.kernel)).max().sqrt())
+        """Return the largest transfer of all samples, exactly."""
+        known = self._cached("norm")
+        if "value" not in known:
+            known["value"] = float(self._power(self._transfer(self.kernel)).max().sqrt())
+        return known["value"]
 
     def _axes(self) -> tuple[int, ...]:
         return tuple(range(2, len(self.image_shape) + 1))

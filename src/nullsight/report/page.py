@@ -9,10 +9,10 @@ from string import Template
 
 import numpy as np
 
-from nullsight.evaluation import write_atomically
 from nullsight.report.charts import chart, signal
 from nullsight.report.content import Example, Panel, ReportContent, Table
 from nullsight.report.pictures import data_uri, heat
+from nullsight.storage import write_atomically
 
 SMALL = 96  # pixels; smaller pictures are enlarged without smoothing, so that their pixels can be seen
 STRETCH = 2  # a sinogram of few views would be a thin strip: beyond 1 to 2 a picture fills the square

@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
+from nullsight.storage import TEMPORARY, replace_file, sync, write_flushed
 from nullsight.types import InputError
 
 _POINTER = "pointer.json"
-_TEMPORARY = ".writing-"
 
 WEIGHTS = "weights.safetensors"
 AVERAGED = "averaged.safetensors"
@@ -51,12 +51,12 @@ class Checkpoints:
             InputError: the disk is full or not writable; the checkpoint before is untouched.
         """
         name = self._free_name(step)
-        temporary = self.folder / f"{_TEMPORARY}{name}"
+        temporary = self.folder / f"{TEMPORARY}{name}"
         try:
             temporary.mkdir(parents=True, exist_ok=True)
             for file, content in files.items():
-                _write(temporary / file, content)
-            _sync_folder(temporary)
+                write_flushed(temporary / file, content)
+            sync(temporary)
             os.rename(temporary, self.folder / name)
             pointer = self._pointer()
             pointer = {"last": name, "best": name if best else pointer.get("best")}
@@ -79,7 +79,7 @@ class Checkpoints:
         for entry in self.folder.iterdir():
             if entry.is_dir() and entry.name not in named:
                 shutil.rmtree(entry, ignore_errors=True)
-            elif entry.name.startswith(_TEMPORARY):
+            elif entry.name.startswith(TEMPORARY):
                 entry.unlink(missing_ok=True)
 
     def _free_name(self, step: int) -> str:
@@ -129,26 +129,3 @@ def read_state(path: Path) -> dict[str, Any]:
             f"a new run from the weights beside it"
         ) from None
     return state
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file in one step: whoever reads it finds the old content or the new one."""
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-    _write(temporary, content)
-    os.replace(temporary, path)
-    _sync_folder(path.parent)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nullsight.training.checkpoint import replace_file
+from nullsight.storage import replace_file
 from nullsight.types import InputError
 
 _FILE = "metrics.jsonl"

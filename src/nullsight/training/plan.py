@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nullsight.training.checkpoint import replace_file
+from nullsight.storage import replace_file
 from nullsight.training.settings import Settings
 from nullsight.types import InputError
 

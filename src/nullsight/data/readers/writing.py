@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nullsight.data.atomic import whole_file, whole_folder
 from nullsight.data.container import write_container
 from nullsight.data.images import to_png
 from nullsight.data.readers.base import ArrayFile
+from nullsight.storage import whole_file, whole_folder
 from nullsight.types import InputError
 
 

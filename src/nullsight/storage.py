@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: a temporary name, flushed to the disk, then renamed."""
+"""Files appear whole or not at all: a temporary name, flushed to the disk, then renamed. Every room writes by these."""
 
 import errno
 import os
@@ -11,6 +11,8 @@ from typing import BinaryIO
 
 from nullsight.types import InputError
 
+TEMPORARY = ".writing-"
+"""How the names begin under which :func:`replace_file` (and checkpoints) write."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -32,7 +34,7 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise InputError(_sentence(path, error)) from error
     finally:
@@ -52,12 +54,12 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         temporary.mkdir()
         yield temporary
         for inside in temporary.iterdir():
-            _sync(inside)
-        _sync(temporary)
+            sync(inside)
+        sync(temporary)
         if path.exists():
             os.rename(path, old)
         os.rename(temporary, path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         if old.exists() and not path.exists():
             os.rename(old, path)
@@ -65,6 +67,46 @@ def whole_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     finally:
         _remove(temporary)
         _remove(old)
+
+
+def write_atomically(path: Path | str, text: str) -> None:
+    """Write a text file so that it is there whole or as it was before, whatever happens in between.
+
+    Raises:
+        InputError: as :func:`whole_file`.
+    """
+    content = text.encode()
+    with whole_file(Path(path), overwrite=True) as file:
+        file.write(content)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step: whoever reads it finds the old content or the new one.
+
+    For files with one writer: the temporary name is always the same, so that what a killed process left behind is
+    overwritten by the next one.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    write_flushed(temporary, content)
+    os.replace(temporary, path)
+    sync(path.parent)
+
+
+def write_flushed(path: Path, content: bytes) -> None:
+    """Write a file; when this returns, it is on the disk."""
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder's list of names is on the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def _prepare(path: Path, *, overwrite: bool) -> Path:
@@ -82,14 +124,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _sentence(path: Path, error: OSError) -> str:
