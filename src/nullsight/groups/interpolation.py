@@ -71,30 +71,32 @@ class FourierShears(Interpolation):
         return _fold(_fold(_shears(-angle, x, n, n + 2 * _MARGIN)).mT).mT
 
 
+class _Sampled(Interpolation):
+    """Reads every pixel of the turned image off the other one, by the kernel that PyTorch calls ``_mode``."""
+
+    _mode: ClassVar[str]
+
+    def _turn(self, angle: Tensor, x: Image) -> Image:
+        return grid_sample(x, _grid(angle, x), mode=self._mode, padding_mode="zeros", align_corners=False)
+
+    def _turn_adjoint(self, angle: Tensor, x: Image) -> Image:
+        return _transpose(lambda z: self._turn(angle, z), x)
+
+
 @dataclass(frozen=True)
-class Bicubic(Interpolation):
+class Bicubic(_Sampled):
     """Cubic convolution over 4 x 4 pixels (PyTorch's kernel, a = -0.75), zero outside the image."""
 
     action_error: ClassVar[float] = 0.032
-
-    def _turn(self, angle: Tensor, x: Image) -> Image:
-        return grid_sample(x, _grid(angle, x), mode="bicubic", padding_mode="zeros", align_corners=False)
-
-    def _turn_adjoint(self, angle: Tensor, x: Image) -> Image:
-        return _transpose(lambda z: self._turn(angle, z), x)
+    _mode: ClassVar[str] = "bicubic"
 
 
 @dataclass(frozen=True)
-class Bilinear(Interpolation):
+class Bilinear(_Sampled):
     """Linear interpolation over 2 x 2 pixels, zero outside the image: what the equivariant imaging papers use."""
 
     action_error: ClassVar[float] = 0.046
-
-    def _turn(self, angle: Tensor, x: Image) -> Image:
-        return grid_sample(x, _grid(angle, x), mode="bilinear", padding_mode="zeros", align_corners=False)
-
-    def _turn_adjoint(self, angle: Tensor, x: Image) -> Image:
-        return _transpose(lambda z: self._turn(angle, z), x)
+    _mode: ClassVar[str] = "bilinear"
 
 
 _MARGIN = 2  # pixels over which the image is continued and faded out; more gains nothing on photographs

@@ -1,11 +1,11 @@
 """Measurement consistency: the reconstruction, measured again, gives the measurement."""
 
-from nullsight.losses.base import Evidence, Loss
-from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
+from nullsight.losses.base import Evidence
+from nullsight.losses.errors import Comparison, mean_error
 from nullsight.types import Scalar
 
 
-class MeasurementConsistency(Loss):
+class MeasurementConsistency(Comparison):
     """The error between ``A f(y)`` and ``y`` over the measured entries.
 
     With the defaults: the mean of ``(A x1 - y)^2 / (scale * norm(A))^2``. After Chen, Tachella, Davies, "Equivariant
@@ -21,15 +21,6 @@ class MeasurementConsistency(Loss):
         False
     """
 
-    def __init__(self, error: Error = MEAN_SQUARE, scaling: Scaling = UNIT_NORM) -> None:
-        super().__init__()
-        self.error, self.scaling = error, scaling
-
-    @property
-    def detail(self) -> str:
-        """The error function's name."""
-        return type(self.error).__name__
-
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
         unit = self.scaling.measurement_unit(evidence)
@@ -37,7 +28,7 @@ class MeasurementConsistency(Loss):
         return mean_error(self.error, again / unit, evidence.y / unit, self.scaling.counted(evidence))
 
 
-class PreconditionedConsistency(Loss):
+class PreconditionedConsistency(Comparison):
     """The error between ``A_dagger A f(y)`` and ``A_dagger y``: the residual seen through the approximate inverse.
 
     The plain residual of an ill-conditioned operator is nearly blind where singular values are small: for computed
@@ -55,15 +46,6 @@ class PreconditionedConsistency(Loss):
         >>> loss.needs_truth
         False
     """
-
-    def __init__(self, error: Error = MEAN_SQUARE, scaling: Scaling = UNIT_NORM) -> None:
-        super().__init__()
-        self.error, self.scaling = error, scaling
-
-    @property
-    def detail(self) -> str:
-        """The error function's name."""
-        return type(self.error).__name__
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""

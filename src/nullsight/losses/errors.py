@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from nullsight.losses.evidence import Evidence
+from nullsight.losses.base import Evidence, Loss
 from nullsight.metrics import ssim
 from nullsight.types import InputError, Scalar
 
@@ -161,6 +161,24 @@ class AsPublished(Scaling):
 
 MEAN_SQUARE = MeanSquare()
 UNIT_NORM = UnitNorm()
+
+
+class Comparison(Loss):
+    """A loss that is one error between two things: what such losses share.
+
+    Args:
+        error: how far the two are apart.
+        scaling: their unit.
+    """
+
+    def __init__(self, error: Error = MEAN_SQUARE, scaling: Scaling = UNIT_NORM) -> None:
+        super().__init__()
+        self.error, self.scaling = error, scaling
+
+    @property
+    def detail(self) -> str:
+        """The error function's name."""
+        return type(self.error).__name__
 
 
 def mean_error(error: Error, a: Tensor, b: Tensor, counted: Tensor | None = None) -> Scalar:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from nullsight.losses.augmentation import Augmentation, Scene
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.equivariance import NOISELESS
-from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
+from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Comparison, Error, Scaling, mean_error
 from nullsight.losses.evidence import labelled
 from nullsight.noise import Noise
 from nullsight.types import InputError, Scalar
 
 
-class Supervised(Loss):
+class Supervised(Comparison):
     """The error between ``f(y)`` and the truth ``x``: a mean over the batch in which samples without truth count zero.
 
     So the value of a batch is the mean of those of its halves; with truth for a share s of the samples the term weighs
@@ -29,15 +29,6 @@ class Supervised(Loss):
     """
 
     needs_truth = True
-
-    def __init__(self, error: Error = MEAN_SQUARE, scaling: Scaling = UNIT_NORM) -> None:
-        super().__init__()
-        self.error, self.scaling = error, scaling
-
-    @property
-    def detail(self) -> str:
-        """The error function's name."""
-        return type(self.error).__name__
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch; InputError for evidence without truth."""
