@@ -22,7 +22,15 @@ class _Stack(Network):
     """Convolution, ReLU; ``depth - 2`` times convolution, norm, ReLU; convolution; plus the input."""
 
     def __init__(
-        self, channels: int, width: int, depth: int, seed: int, out_channels: int | None, norm: Norm, dimension: int
+        self,
+        channels: int,
+        width: int = 64,
+        depth: int = 17,
+        *,
+        seed: int = 0,
+        out_channels: int | None = None,
+        norm: Norm = NO_NORM,
+        dimension: int = 2,
     ) -> None:
         super().__init__()
         check_layout(channels, width, depth, 2, dimension)
@@ -71,19 +79,6 @@ class DnCNN(_Stack):
         torch.Size([2, 1, 9, 7])
     """
 
-    def __init__(
-        self,
-        channels: int,
-        width: int = 64,
-        depth: int = 17,
-        *,
-        seed: int = 0,
-        out_channels: int | None = None,
-        norm: Norm = NO_NORM,
-        dimension: int = 2,
-    ) -> None:
-        super().__init__(channels, width, depth, seed, out_channels, norm, dimension)
-
 
 class BiasFreeDnCNN(_Stack):
     """DnCNN without any additive term: ``G(gain x) = gain G(x)`` for every gain >= 0, exactly.
@@ -126,4 +121,4 @@ class BiasFreeDnCNN(_Stack):
                 f"expected a norm without additive terms, but {type(norm).__name__} came: choose BiasFree() or "
                 f"BiasFreeBatchNorm(), or DnCNN"
             )
-        super().__init__(channels, width, depth, seed, out_channels, norm, dimension)
+        super().__init__(channels, width, depth, seed=seed, out_channels=out_channels, norm=norm, dimension=dimension)
