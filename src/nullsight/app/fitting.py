@@ -14,7 +14,7 @@ from nullsight.physics.base import Physics
 from nullsight.recipe import Experiment
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.schema import Recipe
-from nullsight.training import Observer, Run, Settings, train
+from nullsight.training import Display, Observer, Run, Settings, train
 from nullsight.types import InputError
 
 
@@ -35,6 +35,7 @@ def fit(
     noise: Noise | None = None,
     settings: Settings | None = None,
     initial: str | Path | None = None,
+    display: Display | None = None,
 ) -> Run:
     """Train a reconstructor from measurements.
 
@@ -54,6 +55,7 @@ def fit(
         noise: what the measurements carry, written into the run; None: noiseless.
         settings: everything else about the training.
         initial: a run whose weights to begin with.
+        display: shows progress, such as ``nullsight.training.Silent()``; None: a bar on a terminal, else plain lines.
 
     Raises:
         InputError: shapes that do not fit, NaN, truth that is missing or not asked for, no budget or two, a run
@@ -89,6 +91,7 @@ def fit(
         held_out=None if held_out is None else _as_set(held_out, data.physics),
         observers=observers,
         initial=None if initial is None else Path(initial),
+        display=display,
     )
 
 
