@@ -54,8 +54,8 @@ def demo(out: Path) -> Outcome:
     print(f"{TRAIN} sinograms of {VIEWS} views, {SIZE} x {SIZE} pixels; three trainings follow, about 3.5 minutes")
     rotations = groups.Rotations(360)
     jobs = (
-        Job("equivariant imaging", losses.MeasurementConsistency() + 0.02 * losses.Equivariance(rotations), 1.9),
-        Job("measurement consistency", losses.MeasurementConsistency(), 0.6),
+        Job("equivariant imaging", losses.PreconditionedConsistency() + 3 * losses.Equivariance(rotations), 1.9),
+        Job("measurement consistency", losses.PreconditionedConsistency(), 0.6),
         Job("supervised", losses.Supervised(), 0.8),
     )
     watch = TruthScore("test PSNR", _score, test, truth)

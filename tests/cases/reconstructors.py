@@ -136,6 +136,9 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         "unrolled_preconditioned", lambda seed: Unrolled(_dncnn(seed), 2, data=Preconditioned()), _matrix
     ),
     ReconstructorCase(
+        "unrolled_closing", lambda seed: Unrolled(_dncnn(seed), 2, data=Preconditioned(), closing=2), _matrix
+    ),
+    ReconstructorCase(
         "unrolled_two_inputs",
         lambda seed: Unrolled(UNet(2, 4, 2, seed=seed, out_channels=1), 3, form=TwoInputs()),
         _matrix,

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nullsight.app.results_file import minutes_of
 from nullsight.app.runs import read_about, rebuild
-from nullsight.app.score_runs import Scored, minutes_of, named, score
+from nullsight.app.score_runs import Scored, named, score
 from nullsight.groups.base import Family
 from nullsight.outcome import Outcome
 from nullsight.physics.base import LinearPhysics, Physics
@@ -34,9 +35,21 @@ from nullsight.training import Run
 EXAMPLES = 4
 
 
-def report_runs(runs: Sequence[Path], *, out: Path | None = None) -> Outcome:
-    """Write the report of the first run, the others beside it, into its folder or where ``out`` says."""
-    scored = score(named(runs))
+def report_runs(
+    runs: Sequence[Path], *, measurements: Path | None = None, truth: Path | None = None, out: Path | None = None
+) -> Outcome:
+    """Write the report of the first run, the others beside it.
+
+    Args:
+        runs: folders, at least one.
+        measurements: in place of the test measurements that the first run's recipe names.
+        truth: their references.
+        out: the page; None: ``report.html`` in the first run's folder.
+
+    Raises:
+        InputError: no run, or no measurements to show.
+    """
+    scored = score(named(runs), measurements=measurements, truth=truth)
     path = out or runs[0] / "report.html"
     write_report(path, content(scored, runs))
     return Outcome((f"wrote {path}",))
@@ -102,7 +115,7 @@ def example(scored: Scored, number: int) -> Example:
     panels += [Panel(name, image, window, _db(scored, name, number)) for name, image in images.items()]
     if reference is not None:
         panels.append(Panel("reference", reference, window))
-        top = 0.25 * (window[1] - window[0])
+        top = float(torch.quantile((start - reference).abs().flatten().float(), 0.995)) or window[1] - window[0]
         panels += [
             error_map(image, reference, top=top, label=f"error of {name}")
             for name, image in {**images, "A_dagger y": start}.items()

@@ -49,18 +49,18 @@ PROXIMAL = Proximal()
 
 
 class _Iteration(Reconstructor):
-    """``u_0 = A_dagger y``, ``u_{k+1} = s G_k(see(u_k, tau_k grad E(u_k)) / s)``."""
+    """``u_0 = A_dagger y``, ``u_{k+1} = s G_k(see(u_k, tau_k grad E(u_k)) / s)``, then data steps alone."""
 
-    def __init__(self, steps: int, form: Form, data: DataStep) -> None:
+    def __init__(self, steps: int, form: Form, data: DataStep, closing: int) -> None:
         super().__init__()
-        if steps < 1:
-            raise InputError(f"expected at least 1 step, but {steps} came")
-        self.form, self.data = form, data
-        self.log_tau = nn.Parameter(torch.zeros(steps))
+        if steps < 1 or closing < 0:
+            raise InputError(f"expected at least 1 step and no fewer than 0 closing ones, but {steps}, {closing} came")
+        self.form, self.data, self.closing = form, data, closing
+        self.log_tau = nn.Parameter(torch.zeros(steps + closing))
 
     @property
     def tau(self) -> Tensor:
-        """The learned lengths of the data steps, > 0, ``(steps,)``, in units of the natural one; 1 at the start."""
+        """The learned lengths of all data steps, > 0, ``(steps + closing,)``, in natural units; 1 at the start."""
         return self.log_tau.exp()
 
     @abstractmethod
@@ -68,10 +68,13 @@ class _Iteration(Reconstructor):
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
         first = physics.A_dagger(y) if start is None else start
-        u = first
-        for tau, network in zip(self.tau, self._stages(), strict=True):
+        u, stages = first, self._stages()
+        lengths = self.tau
+        for tau, network in zip(lengths[: len(stages)], stages, strict=True):
             move = tau * self.data.direction(u, y, physics, first)
             u = self._apply_network(network, self.form.see(u, move))
+        for tau in lengths[len(stages) :]:
+            u = u - tau * self.data.direction(u, y, physics, first)
         return u
 
 
@@ -88,9 +91,11 @@ class Unrolled(_Iteration):
         steps: number of iterations, >= 1.
         form: what the network sees.
         data: the direction of the data step.
+        closing: data steps without a network at the end, which pull the result back to the measurements; noiseless
+            data want some.
 
     Raises:
-        InputError: steps below 1.
+        InputError: steps below 1, or closing ones below 0.
 
     Example:
         >>> from nullsight.networks import DnCNN, UNet
@@ -99,9 +104,15 @@ class Unrolled(_Iteration):
     """
 
     def __init__(
-        self, network: nn.Module, steps: int = 5, *, form: Form = PROXIMAL, data: DataStep = LEAST_SQUARES
+        self,
+        network: nn.Module,
+        steps: int = 5,
+        *,
+        form: Form = PROXIMAL,
+        data: DataStep = LEAST_SQUARES,
+        closing: int = 0,
     ) -> None:
-        super().__init__(steps, form, data)
+        super().__init__(steps, form, data, closing)
         self.steps, self.network = steps, network
 
     def _stages(self) -> Sequence[nn.Module]:
@@ -115,6 +126,7 @@ class UnrolledUntied(_Iteration):
         networks: one a step, first to last; :func:`nullsight.networks.copies` makes them from one.
         form: what the networks see.
         data: the direction of the data step.
+        closing: data steps without a network at the end.
 
     Raises:
         InputError: no network, or one object given twice (that would be stored twice: tie all of them in Unrolled).
@@ -126,8 +138,15 @@ class UnrolledUntied(_Iteration):
         3
     """
 
-    def __init__(self, networks: Sequence[nn.Module], *, form: Form = PROXIMAL, data: DataStep = LEAST_SQUARES) -> None:
-        super().__init__(len(networks), form, data)
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        *,
+        form: Form = PROXIMAL,
+        data: DataStep = LEAST_SQUARES,
+        closing: int = 0,
+    ) -> None:
+        super().__init__(len(networks), form, data, closing)
         if len({id(network) for network in networks}) < len(networks):
             raise InputError(
                 "expected a network of its own for every step, but one came twice: use Unrolled to tie them"
