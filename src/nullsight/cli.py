@@ -10,7 +10,7 @@ from rich.console import Console
 
 from nullsight.errors import InputError
 from nullsight.outcome import Outcome
-from nullsight.schema import Recipe, read_recipe
+from nullsight.schema import read_recipe
 
 HELP = """Learn to reconstruct images from measurements alone.
 
@@ -20,6 +20,9 @@ failed, 2 bad input, 130 interrupted (the line that resumes is printed)."""
 
 app = App(name="nullsight", help=HELP, help_format="plaintext", version_flags=["--version"])
 Overrides = Annotated[str, Parameter(help="section.key=value, in place of the recipe's values")]
+Overwrite = Annotated[bool, Parameter(negative="", help="replace files that are there")]
+Measurements = Annotated[Path | None, Parameter(help="in place of the recipe's test measurements")]
+Truth = Annotated[Path | None, Parameter(help="their ground truth; without it only residuals are given")]
 Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="where to write; a new name is made if not given")]
 
 
@@ -32,11 +35,11 @@ def demo(*, out: Out = None) -> Outcome:
 
 
 @app.command
-def simulate(recipe: Path, *overrides: Overrides) -> Outcome:
+def simulate(recipe: Path, *overrides: Overrides, overwrite: Overwrite = False) -> Outcome:
     """Make measurement files from the images that the recipe's [simulate] section names."""
     from nullsight import app as room
 
-    return room.simulate_recipe(_read(recipe, overrides), recipe.parent)
+    return room.simulate_recipe(read_recipe(recipe, overrides), recipe.parent, overwrite=overwrite)
 
 
 @app.command
@@ -44,12 +47,12 @@ def check(recipe: Path, *overrides: Overrides) -> Outcome:
     """Check the recipe's very physics and group: adjoint, A_dagger, gradients, group law, stated errors."""
     from nullsight import app as room
 
-    return room.check_recipe(_read(recipe, overrides), recipe.parent)
+    return room.check_recipe(read_recipe(recipe, overrides), recipe.parent)
 
 
 @app.command
 def fit(
-    recipe: Path | None = None,
+    recipe: str | None = None,
     /,
     *overrides: Overrides,
     minutes: Annotated[float | None, Parameter(help="wall minutes, in place of the recipe's budget")] = None,
@@ -64,14 +67,15 @@ def fit(
     changes = [*overrides, *([] if minutes is None else [f"training.minutes={minutes}"])]
     if resume is not None:
         if recipe is not None:
-            changes = [str(recipe), *changes]  # with --resume there is no recipe: the word is an override
+            changes = [recipe, *changes]  # with --resume there is no recipe: the word is an override
         return room.resume_run(resume, changes)
     if recipe is None:
         raise InputError("expected a recipe or --resume RUN, but neither came: nullsight fit recipe.toml")
-    read = _read(recipe, changes)
+    file = Path(recipe)
+    read = read_recipe(file, changes)
     if dry_run:
-        return room.dry_run(read, recipe.parent)
-    return room.fit_recipe(read, recipe.parent, out=out, stem=recipe.stem, start_from=start_from)
+        return room.dry_run(read, file.parent)
+    return room.fit_recipe(read, file.parent, out=out, stem=file.stem, start_from=start_from, say=_say)
 
 
 @app.command
@@ -81,12 +85,12 @@ def reconstruct(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="images.npy, .npz, .h5 or a folder for PNG or TIFF")],
     physics: Annotated[Path | None, Parameter(help="a recipe whose [physics] made these measurements")] = None,
-    overwrite: Annotated[bool, Parameter(negative="", help="replace what is at --out")] = False,
+    overwrite: Overwrite = False,
 ) -> Outcome:
     """Reconstruct new measurements with a trained run."""
     from nullsight import app as room
 
-    other = None if physics is None else (_read(physics, ()), physics.parent)
+    other = None if physics is None else (read_recipe(physics), physics.parent)
     return room.reconstruct_file(run, measurements, out, other=other, overwrite=overwrite)
 
 
@@ -94,8 +98,8 @@ def reconstruct(
 def evaluate(
     run: Path,
     *others: Path,
-    measurements: Annotated[Path | None, Parameter(help="in place of the recipe's test measurements")] = None,
-    truth: Annotated[Path | None, Parameter(help="their ground truth; without it only residuals are given")] = None,
+    measurements: Measurements = None,
+    truth: Truth = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="a results .json to write or add to")] = None,
 ) -> Outcome:
     """Score a run, and others beside it, against A_dagger y: PSNR, SSIM, NMSE, residual, with intervals."""
@@ -105,11 +109,17 @@ def evaluate(
 
 
 @app.command
-def report(run: Path, *others: Annotated[Path, Parameter(help="runs to stand beside it")], out: Out = None) -> Outcome:
+def report(
+    run: Path,
+    *others: Annotated[Path, Parameter(help="runs to stand beside it")],
+    measurements: Measurements = None,
+    truth: Truth = None,
+    out: Out = None,
+) -> Outcome:
     """Write a run's report, one HTML page with pictures, curves, scores and the recipe."""
     from nullsight import app as room
 
-    return room.report_runs([run, *others], out=out)
+    return room.report_runs([run, *others], measurements=measurements, truth=truth, out=out)
 
 
 @app.command
@@ -122,7 +132,7 @@ def table(
     """Train every recipe in a folder but common.toml, one after the other, score all and write the table."""
     from nullsight import app as room
 
-    return room.table(folder, overrides, runs=runs, results=results)
+    return room.table(folder, overrides, runs=runs, results=results, say=_say)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,27 +161,26 @@ def _guarded(command: Callable[[], int], errors: Console, debug: bool) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except (InputError, CycloptsError, OSError, MemoryError) as error:
-        if debug:
-            raise
-        errors.print(f"nullsight: {_one_line(error)}", markup=False)
-        return 2
     except Exception as error:
         if debug:
             raise
-        kind = type(error).__name__
-        errors.print(
-            f"nullsight: unexpected {kind}: {_one_line(error)} (run again with --debug to see where)", markup=False
-        )
+        errors.print(f"nullsight: {_sentence(error)}", markup=False)
         return 2
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError | CycloptsError):
+        return text
+    if isinstance(error, MemoryError) or "can't allocate memory" in text or "out of memory" in text:
+        return "expected enough memory for this, but it is used up: lower training.batch_size or the size of the images"
+    if isinstance(error, OSError) and error.strerror:
+        return f"expected to read or write {error.filename or 'a file'}, but it failed: {error.strerror}"
+    return f"unexpected {type(error).__name__}: {text} (run again with --debug to see where)"
 
 
-def _read(recipe: Path, overrides: Sequence[str]) -> Recipe:
-    return read_recipe(recipe, overrides)
+def _say(line: str) -> None:
+    print(line, flush=True)  # what is being done is seen at once, also in a log
 
 
 def _overrides_as_words(tokens: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """A recipe becomes an experiment, and an experiment is written down as a recipe that rebuilds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,9 @@ def build_experiment(
         noise = build(recipe.noise.model_dump(), Noise, "[noise]", base)
     noise = noise or Noiseless()
     group = _optional(recipe.group, Family, "[group]", base)
-    network = _optional(recipe.network, nn.Module, "[network]", base)
-    full = Context(base.root, base.arrays, group, noise, network, image_shape)
+    seeded = replace(base, seed=recipe.seed)
+    network = _optional(recipe.network, nn.Module, "[network]", seeded)
+    full = replace(seeded, group=group, noise=noise, network=network)
     reconstructor = recipe.reconstructor or Part(name="artifact_removal")
     if not recipe.loss:
         raise InputError("expected at least one [[loss]] in the recipe, but there is none: add measurement_consistency")
@@ -99,6 +100,9 @@ def write_down(experiment: Experiment, recipe: Recipe) -> tuple[Recipe, dict[str
     Args:
         experiment: what was built, from a recipe or in Python.
         recipe: gives the title, the seed and the data's places.
+
+    Raises:
+        InputError: a part that cannot be built again from what it says of itself (a lambda, a class in a script).
     """
     arrays: dict[str, Tensor] = {}
     settings = {f.name: getattr(experiment.settings, f.name) for f in fields(experiment.settings) if f.name != "seed"}
@@ -131,7 +135,11 @@ def save_recipe(folder: Path, recipe: Recipe, arrays: Mapping[str, Tensor]) -> N
 
 
 def load_recipe(folder: Path, overrides: tuple[str, ...] = ()) -> tuple[Recipe, dict[str, Tensor]]:
-    """Read what :func:`save_recipe` wrote."""
+    """Read what :func:`save_recipe` wrote, with ``section.key=value`` in place of its values.
+
+    Raises:
+        InputError: no recipe there, or one file of the two is damaged.
+    """
     kept = folder / "arrays.safetensors"
     try:
         arrays = load_file(kept) if kept.exists() else {}

@@ -1,11 +1,13 @@
 """What joins the rooms: one function a command, and ``fit`` and ``load`` for Python."""
 
 from nullsight.app.check_recipe import check_recipe
-from nullsight.app.fit_recipe import dry_run, fit_recipe, resume_run
+from nullsight.app.dry_run import dry_run
+from nullsight.app.fit_recipe import fit_recipe, resume_run
 from nullsight.app.fitting import fit
+from nullsight.app.reconstruct_file import reconstruct_file
 from nullsight.app.report_runs import report_runs
 from nullsight.app.runs import load
-from nullsight.app.score_runs import evaluate_runs, reconstruct_file
+from nullsight.app.score_runs import evaluate_runs
 from nullsight.app.simulate_recipe import simulate_recipe
 from nullsight.app.table import table
 

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 
 from torch import Tensor
 
-from nullsight.app.runs import begin
+from nullsight.app.runs import begun, differing
 from nullsight.data import MeasurementSet, TruthSet
 from nullsight.losses.base import Loss
 from nullsight.noise import Noise, Noiseless
 from nullsight.physics.base import Physics
-from nullsight.recipe import Experiment
+from nullsight.recipe import Experiment, load_recipe, write_down
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.schema import Recipe
 from nullsight.training import Display, Observer, Run, Settings, train
+from nullsight.training.settings import FREE
 from nullsight.types import InputError
 
 
@@ -35,6 +37,7 @@ def fit(
     noise: Noise | None = None,
     settings: Settings | None = None,
     initial: str | Path | None = None,
+    resume: bool = False,
     display: Display | None = None,
 ) -> Run:
     """Train a reconstructor from measurements.
@@ -47,7 +50,8 @@ def fit(
         minutes: wall minutes in all; give one of minutes, epochs and steps, here or in ``settings``.
         epochs: passes over the data.
         steps: weight updates.
-        out: run folder to write (recipe, checkpoints, metrics); None: nothing is written.
+        out: run folder to write (recipe, checkpoints, metrics), from which ``load`` and the command line rebuild the
+            run: its parts must then be importable; None: nothing is written.
         seed: of the order of samples and of all draws; ``settings.seed`` where settings are given.
         truth: images, only for a loss that needs them.
         held_out: measurements that are scored during training and choose the best weights.
@@ -55,6 +59,7 @@ def fit(
         noise: what the measurements carry, written into the run; None: noiseless.
         settings: everything else about the training.
         initial: a run whose weights to begin with.
+        resume: go on with the interrupted run in ``out``, or lengthen it by a larger budget.
         display: shows progress, such as ``nullsight.training.Silent()``; None: a bar on a terminal, else plain lines.
 
     Raises:
@@ -78,21 +83,38 @@ def fit(
     elif any(value is not None for value in budget.values()):
         settings = replace(settings, minutes=minutes, epochs=epochs, steps=steps)
     folder = None if out is None else Path(out)
-    if folder is not None:
-        experiment = Experiment(data.physics, noise or Noiseless(), None, reconstructor, loss, settings)
-        begin(folder, experiment, Recipe(), {})
-    return train(
-        reconstructor,
-        data,
-        loss,
-        settings,
-        out=folder,
-        truth=TruthSet(truth) if isinstance(truth, Tensor) else truth,
-        held_out=None if held_out is None else _as_set(held_out, data.physics),
-        observers=observers,
-        initial=None if initial is None else Path(initial),
-        display=display,
-    )
+    references = TruthSet(truth) if isinstance(truth, Tensor) else truth
+    kept_out = None if held_out is None else _as_set(held_out, data.physics)
+    start = None if initial is None else Path(initial)
+
+    def begin() -> Run:
+        return train(
+            reconstructor, data, loss, settings, out=folder, truth=references, held_out=kept_out, observers=observers,
+            initial=start, resume=resume, display=display,
+        )  # fmt: skip
+
+    if folder is None:
+        return begin()
+    experiment = Experiment(data.physics, noise or Noiseless(), None, reconstructor, loss, settings)
+    if resume:
+        _check_same(folder, experiment)
+        return begin()
+    with begun(folder, experiment, Recipe(), {"measurements": _digest(data.y)}):
+        return begin()
+
+
+def _check_same(folder: Path, experiment: Experiment) -> None:
+    before, _ = load_recipe(folder)
+    changed = differing(write_down(experiment, Recipe())[0], before, FREE)
+    if changed:
+        raise InputError(
+            f"expected the parts that the run in {folder} began with, but its {changed[0]} is another: only its length "
+            f"may change; begin a new run with initial={str(folder)!r}"
+        )
+
+
+def _digest(values: Tensor) -> str:
+    return blake2b(values.detach().cpu().contiguous().numpy().tobytes(), digest_size=32).hexdigest()
 
 
 def _as_set(measurements: Tensor | MeasurementSet, physics: Physics | None) -> MeasurementSet:

@@ -62,18 +62,20 @@ def read_inputs(
     if kind_of(path) is None:
         if stated is None:
             raise InputError(f"expected [physics] in the recipe, since {path} says nothing of it: add it")
-        values = _floats(read_array(path, section.key, section.axes).values, stated)
-        names = None
-        return Inputs(MeasurementSet(_with_channels(values, stated), stated, names), None, None, path)
-    file = read_measurements(path)
-    own = build_physics(file.physics, root, file.arrays) if file.physics else None
+        file = read_array(path, section.key, section.axes)
+        values = _with_channels(_floats(file.values, stated), stated)
+        names = file.names if file.names is not None and len(file.names) == len(values) else None
+        return Inputs(MeasurementSet(_zero_filled(values, stated), stated, names), None, None, path)
+    container = read_measurements(path)
+    own = build_physics(container.physics, root, container.arrays) if container.physics else None
     if own is not None and stated is not None and not container_first:
         _same(stated, own, path)
     chosen = own or stated
     if chosen is None:
         raise InputError(f"expected [physics] in the recipe, since {path} says nothing of it: add it")
-    noise = build(file.noise, Noise, "the container's noise", Context(arrays=file.arrays)) if file.noise else None
-    return Inputs(MeasurementSet(file.y, chosen, file.names), noise, file.groups, path)
+    context = Context(root=root, arrays=container.arrays)
+    noise = build(container.noise, Noise, "the container's noise", context) if container.noise else None
+    return Inputs(MeasurementSet(container.y, chosen, container.names), noise, container.groups, path)
 
 
 def read_references(name: str, section: DataSection, root: Path, data: MeasurementSet) -> TruthSet:
@@ -105,23 +107,31 @@ def checksums(*paths: Path | None) -> dict[str, str]:
 
 
 def _same(stated: Physics, own: Physics, path: Path) -> None:
-    here: dict[str, Tensor] = {}
-    there: dict[str, Tensor] = {}
-    mine, theirs = describe(stated, here, "physics"), describe(own, there, "physics")
-    for key in mine.keys() | theirs.keys():
-        a, b = mine.get(key), theirs.get(key)
-        equal = a == b and all(
-            torch.equal(here[k], there[k]) for k in here.keys() & there.keys() if k.startswith(f"physics.{key}")
-        )
-        if not equal:
+    mine, theirs = _flat(stated), _flat(own)
+    for key in [*mine, *(k for k in theirs if k not in mine)]:
+        if not _equal(mine.get(key), theirs.get(key)):
             raise InputError(
                 f"expected measurements of the recipe's physics in {path}, but they were made with {key} = "
-                f"{_short(b)} and the recipe says {_short(a)}: leave [physics] out or use the other file"
+                f"{_short(theirs.get(key))} and the recipe says {_short(mine.get(key))}: leave [physics] out or use "
+                f"the other file"
             )
 
 
+def _flat(physics: Physics) -> dict[str, object]:
+    """Return every argument of an operator, its tensors themselves."""
+    arrays: dict[str, Tensor] = {}
+    written = describe(physics, arrays, "physics")
+    return {**written, **{key.removeprefix("physics."): value for key, value in arrays.items()}}
+
+
+def _equal(a: object, b: object) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and bool((a == b).all())
+    return a == b
+
+
 def _short(value: object) -> str:
-    text = "another array" if isinstance(value, dict) and "array" in value else repr(value)
+    text = f"an array of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -136,3 +146,11 @@ def _with_channels(values: Tensor, physics: Physics) -> Tensor:
     if tuple(values.shape[1:]) == wanted[1:] and wanted[:1] == (1,):
         return values[:, None]
     return values
+
+
+def _zero_filled(values: Tensor, physics: Physics) -> Tensor:
+    """Put zeros where nothing is measured: pictures with missing pixels have any colour there."""
+    seen = physics.measured
+    if seen is None or tuple(values.shape[1:]) != physics.measurement_shape or len(seen) not in (1, len(values)):
+        return values  # a wrong shape is refused by the set, which says more
+    return torch.where(seen, values, torch.zeros_like(values))

@@ -3,47 +3,97 @@
 import json
 import platform
 import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nullsight.assemble import own_files
 from nullsight.physics.base import Physics
 from nullsight.recipe import Experiment, build_experiment, build_physics, load_recipe, save_recipe, write_down
 from nullsight.schema import Recipe
 from nullsight.storage import write_atomically
 from nullsight.training import Run, open_run
+from nullsight.training.plan import Plan
 from nullsight.types import InputError
 
-ABOUT = "about.json"
+ABOUT, RECIPE, ARRAYS = "about.json", "recipe.toml", "arrays.safetensors"
+_PARTS = ("seed", "physics", "noise", "group", "reconstructor", "loss")
 
 
-def begin(folder: Path, experiment: Experiment, recipe: Recipe, sources: dict[str, str]) -> Recipe:
-    """Write the effective recipe, versions and the data's checksums into a new run folder; return that recipe.
+@contextmanager
+def begun(folder: Path, experiment: Experiment, recipe: Recipe, sources: dict[str, str]) -> Iterator[Recipe]:
+    """Write the effective recipe, versions and the data's checksums into a new run folder and yield that recipe.
+
+    The user's own parts, where they lie in a single file, are kept beside it. If the training then fails before its
+    first step, nothing of this is left.
 
     Raises:
-        InputError: there is a run already, or a part cannot be written down.
+        InputError: there is a run already, or a part cannot be built again from what it says of itself.
     """
-    if (folder / "recipe.toml").exists():
+    if (folder / RECIPE).exists():
         raise InputError(f"expected a new run folder, but {folder} holds a run: choose another, or resume that one")
-    effective, arrays = write_down(experiment, recipe)
-    save_recipe(folder, effective, arrays)
-    write_atomically(folder / ABOUT, json.dumps(about(sources), indent=1) + "\n")
-    return effective
+    written: list[Path] = []
+    try:
+        effective, arrays = write_down(experiment, recipe)
+        _check_rebuilds(experiment, effective, arrays)
+        modules = own_files(effective.model_dump())
+        written += [folder / name for name in (RECIPE, ARRAYS, ABOUT, *(f"{module}.py" for module in modules))]
+        for module, file in modules.items():
+            write_atomically(folder / f"{module}.py", file.read_text(encoding="utf-8"))
+        save_recipe(folder, effective, arrays)
+        known = about(sources, experiment.settings.threads)
+        write_atomically(folder / ABOUT, json.dumps(known, indent=1) + "\n")
+        yield effective
+    except BaseException:
+        if Plan.read(folder) is None:
+            _remove(folder, written)
+        raise
 
 
-def about(sources: dict[str, str]) -> dict[str, Any]:
+def _remove(folder: Path, files: list[Path]) -> None:
+    for path in files:
+        path.unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _check_rebuilds(experiment: Experiment, effective: Recipe, arrays: dict[str, torch.Tensor]) -> None:
+    """Raise an InputError, now and not when the run is opened, where its parts would come back as others."""
+    again = build_experiment(effective, experiment.physics, None, Path(), arrays)
+    pairs = [(experiment.reconstructor, again.reconstructor), (experiment.loss, again.loss)]
+    for mine, other in pairs:
+        shapes, found = ({k: v.shape for k, v in one.state_dict().items()} for one in (mine, other))
+        if shapes != found:
+            raise InputError(
+                f"expected parts that a run can be rebuilt from, but the {type(mine).__name__} built from its "
+                f"constructor's arguments has other weights: keep every argument as it came, as an attribute of its "
+                f"name"
+            )
+
+
+def about(sources: dict[str, str], threads: int | None = None) -> dict[str, Any]:
     """Return what is known of the program, the machine and the data (checksums by path)."""
     return {
         "nullsight": version("nullsight"),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "machine": processor(),
-        "threads": torch.get_num_threads(),
+        "threads": threads or torch.get_num_threads(),
         "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "sources": sources,
     }
+
+
+def differing(now: Recipe, before: Recipe, free: Collection[str] = ()) -> list[str]:
+    """Return what differs between two effective recipes, the data's places, the title and ``free`` settings aside."""
+    names = [n for n in _PARTS if getattr(now, n) != getattr(before, n)]
+    kept = [key for key in type(now.training).model_fields if key not in free]
+    names += [f"training.{key}" for key in kept if getattr(now.training, key) != getattr(before.training, key)]
+    return [*names, *(["data.held_out"] if now.data.held_out != before.data.held_out else [])]
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -71,8 +121,8 @@ def rebuild(folder: Path, overrides: tuple[str, ...] = ()) -> tuple[Experiment, 
     Raises:
         InputError: no run there, or a part of the user's own that cannot be found.
     """
-    if not (folder / "recipe.toml").exists():
-        raise InputError(f"expected a run folder with a recipe.toml, but {folder} has none: check the path")
+    if not (folder / RECIPE).exists():
+        raise InputError(f"expected a run folder with a {RECIPE}, but {folder} has none: check the path")
     recipe, arrays = load_recipe(folder, overrides)
     if recipe.physics is None:
         raise InputError(f"expected the run in {folder} to say its physics, but its recipe has none: it is damaged")

@@ -1,20 +1,19 @@
-"""Score runs side by side: ``nullsight evaluate``; reconstruct a file: ``nullsight reconstruct``."""
+"""Score runs side by side: ``nullsight evaluate``."""
 
-import os
-import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from nullsight.app.inputs import read_inputs, read_references
-from nullsight.app.runs import load, processor, rebuild
+from nullsight.app.results_file import method_notes, setting
+from nullsight.app.runs import load, rebuild
+from nullsight.app.score_lines import image_lines
+from nullsight.app.score_lines import table_lines as table_lines
 from nullsight.assemble import place
-from nullsight.data import MeasurementSet, TruthSet, write_images
-from nullsight.evaluation import Evaluation, Method, Setting, dagger, evaluate, to_result, write_result
+from nullsight.data import MeasurementSet, TruthSet
+from nullsight.evaluation import Evaluation, dagger, evaluate, to_result, write_result
 from nullsight.outcome import Outcome
 from nullsight.physics.base import Physics
 from nullsight.schema import Recipe
@@ -39,32 +38,6 @@ class Scored:
     data: MeasurementSet
     truth: TruthSet | None
     evaluation: Evaluation
-
-
-def reconstruct_file(
-    run: Path, measurements: Path, out: Path, *, other: tuple[Recipe, Path] | None = None, overwrite: bool = False
-) -> Outcome:
-    """Reconstruct the measurements in a file or folder and write images in the format that ``out`` asks for.
-
-    Args:
-        run: the trained run's folder.
-        measurements: a container, an array or a folder of images.
-        out: ``.npy``, ``.npz``, ``.h5`` or a folder for pictures.
-        other: a recipe and its folder, whose [physics] made these measurements; None: the container's or the run's.
-        overwrite: whether ``out`` may be replaced.
-    """
-    trained = load(run)
-    _, recipe, arrays = rebuild(run)
-    own = recipe.physics
-    root = run
-    if other is not None:
-        own, root, arrays = other[0].physics, other[1], {}
-        if own is None:
-            raise InputError("expected [physics] in the recipe after --physics, but it has none: add it")
-    inputs = read_inputs(str(measurements.resolve()), recipe.data, own, root, arrays, container_first=other is None)
-    images = trained.reconstruct(inputs.data)
-    write_images(out, images, overwrite=overwrite)
-    return Outcome((f"wrote {len(images)} images of shape {tuple(images.shape[1:])} to {out}",))
 
 
 def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: Path | None = None) -> Scored:
@@ -104,10 +77,10 @@ def evaluate_runs(
     """Score runs, print a table and, where ``out`` is given, write or extend a results file."""
     folders = named(runs)
     scored = score(folders, measurements=measurements, truth=truth)
-    lines = list(table_lines(scored.evaluation))
+    if out is not None and scored.truth is None:
+        raise InputError("expected ground truth for a results file, but there is none: add --truth")
+    lines = [*image_lines(scored.evaluation), *table_lines(scored.evaluation)]
     if out is not None:
-        if scored.truth is None:
-            raise InputError("expected ground truth for a results file, but there is none: add --truth")
         notes = {
             name: method_notes(run, folders[name], training_psnr(folders[name])) for name, run in scored.runs.items()
         }
@@ -115,27 +88,6 @@ def evaluate_runs(
         write_result(out, to_result(scored.evaluation, setting(scored.recipe, command), notes))
         lines.append(f"wrote {out}")
     return Outcome(tuple(lines))
-
-
-def table_lines(evaluation: Evaluation) -> list[str]:
-    """Return the scores as lines of text: means with 95 % intervals, and the paired gain of the first method."""
-    formats = {"psnr": ("PSNR, dB", 2), "ssim": ("SSIM", 4), "nmse": ("NMSE", 5), "residual": ("residual", 5)}
-    first = evaluation.methods[0].name
-    wide = max(len(one.name) for one in evaluation.methods) + 2
-    lines = []
-    for one in evaluation.methods:
-        cells = []
-        for metric in (m for m in formats if m in evaluation.metrics):
-            label, digits = formats[metric]
-            mean = evaluation.mean(one.name, metric)
-            cells.append(f"{label} {mean.mean:.{digits}f} [{mean.low:.{digits}f}, {mean.high:.{digits}f}]")
-        if one.name != first and "psnr" in evaluation.metrics:
-            gain = evaluation.difference(first, one.name, "psnr")
-            cells.append(f"{first} is {gain.mean:+.2f} dB [{gain.low:+.2f}, {gain.high:+.2f}] against it")
-        lines.append(f"{one.name:{wide}}" + "   ".join(cells))
-    counted = f"{sum(evaluation.counted)} of {len(evaluation.counted)} images counted"
-    lines.append(f"{counted}; {evaluation.range_statement}; brackets: 95 % t intervals; residual = |A f(y) - y| / |y|")
-    return lines
 
 
 def training_psnr(folder: Path) -> float | None:
@@ -147,44 +99,6 @@ def training_psnr(folder: Path) -> float | None:
     places = place(section.measurements, folder), place(section.truth, folder)
     scored = score({"f(y)": folder}, measurements=places[0], truth=places[1])
     return scored.evaluation.mean("f(y)", "psnr").mean
-
-
-def method_notes(run: Run, folder: Path, train_psnr: float | None, *, recipe: str | None = None) -> Method:
-    """Return what a results file says of a run; ``recipe`` is the path of its recipe, None: the one in its folder."""
-    experiment, _, _ = rebuild(folder)
-    return Method(
-        uses_truth=bool(experiment.loss.needs_truth),
-        minutes=round(minutes_of(run), 2),
-        seeds=(run.settings.seed,),
-        recipe=recipe or os.path.relpath(folder / "recipe.toml"),
-        psnr_train_mean=train_psnr,
-    )
-
-
-def minutes_of(run: Run) -> float:
-    """Return the wall minutes that a training took, preparation included."""
-    return float(next((line["minutes"] for line in reversed(run.history) if "minutes" in line), 0.0))
-
-
-def setting(recipe: Recipe, command: str) -> Setting:
-    """Return what a results file says of the circumstances."""
-    return Setting(
-        task=recipe.title,
-        dataset=Path(recipe.simulate.images if recipe.simulate else recipe.data.measurements or "").name,
-        machine=f"{processor()}, {os.cpu_count()} cores",
-        threads=recipe.training.threads or torch.get_num_threads(),
-        commit=_commit(),
-        date=time.strftime("%Y-%m-%d"),
-        command=command,
-    )
-
-
-def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def _method(run: Run) -> Callable[[Tensor, Physics], Tensor]:

@@ -1,11 +1,14 @@
 """Make measurement files from images: ``nullsight simulate``."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from nullsight.assemble import Context, build, describe, place
 from nullsight.data import MeasurementFile, TruthFile, read_images, simulate, write_measurements, write_truth
+from nullsight.draws import stable_hash
 from nullsight.noise import Noise, Noiseless
 from nullsight.outcome import Outcome
 from nullsight.physics.base import Physics
@@ -14,11 +17,28 @@ from nullsight.schema import Recipe, SimulateSection
 from nullsight.types import InputError
 
 
-def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = True) -> Outcome:
+@dataclass(frozen=True)
+class _Job:
+    """One pair of files and the images that go into them."""
+
+    measurements: Path
+    truth: Path | None
+    rows: range
+    seed: int
+
+
+def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only_missing: bool = False) -> Outcome:
     """Write the measurement and truth files that the recipe's [data] names, from the images of its [simulate].
 
+    Args:
+        recipe: as read.
+        root: the folder that its paths are relative to.
+        overwrite: whether files that are there may be replaced.
+        only_missing: leave files that are there as they are.
+
     Raises:
-        InputError: no [simulate] or [physics], images of another shape, or a range without images.
+        InputError: no [simulate] or [physics], images of another shape, a range without images, or files that are
+            there already; nothing is written then.
     """
     section = recipe.simulate
     if section is None:
@@ -30,44 +50,53 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = True) -> Ou
     if recipe.noise is not None:
         noise = build(recipe.noise.model_dump(), Noise, "[noise]", Context(root=root))
     file = read_images(place(section.images, root), section.key, section.axes)
+    jobs = _jobs(recipe, section, root, len(file.values))
+    for path in (path for job in jobs for path in (job.measurements, job.truth) if path is not None):
+        if path.exists() and not (overwrite or only_missing):
+            raise InputError(f"expected to write {path}, but it exists: add --overwrite if it may be replaced")
     lines = [f"{len(file.values)} images from {file.source}" + (f" ({file.note})" if file.note else "")]
-    jobs = [
-        (recipe.data.measurements, recipe.data.truth, section.train or (0, len(file.values))),
-        (recipe.data.test_measurements, recipe.data.test_truth, section.test),
-    ]
-    if recipe.data.measurements is None:
-        raise InputError("expected measurements = ... in the recipe's [data] to write to, but it is not given: add it")
-    for measurements, truth, chosen in jobs:
-        if measurements is None or chosen is None:
-            continue
-        rows = _range(chosen, len(file.values), section)
-        names = tuple(file.names[i] if file.names else str(i) for i in rows)
-        images = file.values[rows.start : rows.stop]
-        place(measurements, root).parent.mkdir(parents=True, exist_ok=True)
-        lines += _write(images, names, physics, noise, section.seed, place(measurements, root), overwrite)
-        if truth is not None:
-            place(truth, root).parent.mkdir(parents=True, exist_ok=True)
-            write_truth(place(truth, root), TruthFile(images, names=names), overwrite=overwrite)
-            lines.append(f"wrote {len(images)} images of ground truth to {place(truth, root)}")
+    for job in jobs:
+        names = tuple(file.names[i] if file.names else str(i) for i in job.rows)
+        images = file.values[job.rows.start : job.rows.stop].to(_precision(physics))
+        if overwrite or not job.measurements.exists():
+            lines.append(_measure(job, images, names, physics, noise))
+        if job.truth is not None and (overwrite or not job.truth.exists()):
+            write_truth(job.truth, TruthFile(images, names=names), overwrite=overwrite)
+            lines.append(f"wrote {len(images)} images of ground truth to {job.truth}")
     return Outcome(tuple(lines))
 
 
-def _write(
-    images: Tensor, names: tuple[str, ...], physics: Physics, noise: Noise, seed: int, path: Path, overwrite: bool
-) -> list[str]:
-    y = simulate(images, physics, noise, seed=seed)
+def _jobs(recipe: Recipe, section: SimulateSection, root: Path, count: int) -> list[_Job]:
+    data = recipe.data
+    if data.measurements is None:
+        raise InputError("expected measurements = ... in the recipe's [data] to write to, but it is not given: add it")
+    named = [(data.measurements, data.truth, section.train or (0, count), section.seed)]
+    if data.test_measurements is not None and section.test is not None:
+        other = stable_hash(f"{section.seed}/test") >> 1  # test images carry noise of their own
+        named.append((data.test_measurements, data.test_truth, section.test, other))
+    return [
+        _Job(place(y, root), None if x is None else place(x, root), _range(chosen, count), seed)
+        for y, x, chosen, seed in named
+    ]
+
+
+def _measure(job: _Job, images: Tensor, names: tuple[str, ...], physics: Physics, noise: Noise) -> str:
+    y = simulate(images, physics, noise, seed=job.seed)
     arrays: dict[str, Tensor] = {}
-    written = describe(physics, arrays, "physics")
-    noise_written = describe(noise, arrays, "noise")
+    written, noise_written = describe(physics, arrays, "physics"), describe(noise, arrays, "noise")
     file = MeasurementFile(y, written, noise_written, names=names, arrays=arrays)
-    write_measurements(path, file, overwrite=overwrite)
-    return [f"wrote {len(y)} measurements of shape {tuple(y.shape[1:])} to {path}"]
+    write_measurements(job.measurements, file, overwrite=True)
+    return f"wrote {len(y)} measurements of shape {tuple(y.shape[1:])} to {job.measurements}"
 
 
-def _range(chosen: tuple[int, int], count: int, section: SimulateSection) -> range:
+def _range(chosen: tuple[int, int], count: int) -> range:
     first, end = chosen
     if not 0 <= first < end <= count:
         raise InputError(
             f"expected a range [first, end) within 0 .. {count} images, but {list(chosen)} came: change it"
         )
     return range(first, end)
+
+
+def _precision(physics: Physics) -> torch.dtype:
+    return next((b.dtype for b in physics.buffers() if b.is_floating_point()), torch.float32)

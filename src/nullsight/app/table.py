@@ -4,9 +4,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nullsight.app.fit_recipe import fit_recipe, prepare, resume_run
-from nullsight.app.runs import load
-from nullsight.app.score_runs import method_notes, score, setting, training_psnr
+from nullsight.app.fit_recipe import fit_recipe, resume_run
+from nullsight.app.prepare import prepare
+from nullsight.app.results_file import method_notes, setting
+from nullsight.app.runs import differing, load
+from nullsight.app.score_runs import score, training_psnr
 from nullsight.app.simulate_recipe import simulate_recipe
 from nullsight.assemble import place
 from nullsight.evaluation import markdown_table, to_result, write_result
@@ -17,7 +19,6 @@ from nullsight.types import InputError
 
 COMMON = "common.toml"  # what the other recipes are based on; no row
 AGAINST = "measurement consistency"  # the row that paired differences are taken against, where there is one
-_COMPARED = ("seed", "physics", "noise", "group", "reconstructor", "loss", "training")
 
 
 def table(
@@ -88,7 +89,7 @@ def _simulate_missing(recipe: Recipe, root: Path, say: Say) -> None:
     named = (section.measurements, section.truth, section.test_measurements, section.test_truth)
     missing = [name for name in named if name is not None and not place(name, root).exists()]
     if missing and recipe.simulate is not None:
-        for line in simulate_recipe(recipe, root).lines:
+        for line in simulate_recipe(recipe, root, only_missing=True).lines:
             say(line)
 
 
@@ -98,12 +99,12 @@ def _check_unchanged(out: Path, recipe: Recipe, root: Path) -> None:
         return
     now, _ = write_down(prepare(recipe, root, {}).experiment, recipe)
     before, _ = load_recipe(out)
-    for name in _COMPARED:
-        if getattr(now, name) != getattr(before, name):
-            raise InputError(
-                f"expected the run in {out} to be of the recipe as it is now, but its {name} is another: remove the "
-                f"folder to train it again, or give another place with --runs"
-            )
+    changed = differing(now, before)
+    if changed:
+        raise InputError(
+            f"expected the run in {out} to be of the recipe as it is now, but its {changed[0]} is another: remove the "
+            f"folder to train it again, or give another place with --runs"
+        )
 
 
 def _train_row(out: Path, recipe: Recipe, root: Path, say: Say) -> Outcome | None:

@@ -196,10 +196,12 @@ def _names(losses: list[Loss]) -> list[str]:
 
 
 def _product(a: Weight, b: Weight) -> Weight:
+    if isinstance(b, Ramp) and isinstance(a, int | float):
+        return replace(b, start=a * b.start, stop=a * b.stop)  # still a ramp, which can be written down
     if isinstance(a, int | float):
         return a * b if isinstance(b, int | float) else _Scaled(a, b)
     if isinstance(b, int | float):
-        return _Scaled(b, a)
+        return _product(b, a)
     raise InputError("expected at most one ramp on a term, but two came: multiply the term by one ramp alone")
 
 

@@ -11,8 +11,8 @@ from nullsight.types import InputError
 BUDGET = ("minutes", "epochs", "steps")
 
 # What may differ between a run and its continuation: how long, how often it is looked at, and on what it runs.
-_FREE = {*BUDGET, "checkpoint_minutes", "checkpoint_steps", "patience", "threads", "accelerator", "processes"}
-_FREE |= {"evaluate_every", "log_every"}
+FREE = {*BUDGET, "checkpoint_minutes", "checkpoint_steps", "patience", "threads", "accelerator", "processes"}
+FREE |= {"evaluate_every", "log_every"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Settings:
 
     def trajectory(self) -> dict[str, Any]:
         """Return what a continued run must share with its beginning, as plain values."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in _FREE}
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name not in FREE}
 
 
 def _plain(value: object) -> Any:

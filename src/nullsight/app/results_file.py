@@ -1,0 +1,63 @@
+"""What a results file says besides scores: how a method came about, and on what."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import torch
+
+from nullsight.app.runs import processor, rebuild
+from nullsight.evaluation import Method, Setting
+from nullsight.schema import Recipe
+from nullsight.training import Run
+
+
+def method_notes(run: Run, folder: Path, train_psnr: float | None, *, recipe: str | None = None) -> Method:
+    """Return what a results file says of a run.
+
+    Args:
+        run: as opened.
+        folder: of the run.
+        train_psnr: its mean PSNR on its training measurements, dB, where it is known.
+        recipe: the path of its recipe; None: the one in its folder.
+    """
+    experiment, _, _ = rebuild(folder)
+    return Method(
+        uses_truth=bool(experiment.loss.needs_truth),
+        minutes=round(minutes_of(run), 2),
+        seeds=(run.settings.seed,),
+        recipe=recipe or os.path.relpath(folder / "recipe.toml"),
+        psnr_train_mean=train_psnr,
+    )
+
+
+def minutes_of(run: Run) -> float:
+    """Return the wall minutes that a training took, preparation included."""
+    return float(next((line["minutes"] for line in reversed(run.history) if "minutes" in line), 0.0))
+
+
+def setting(recipe: Recipe, command: str) -> Setting:
+    """Return what a results file says of the circumstances.
+
+    Args:
+        recipe: of the first run.
+        command: that makes the file.
+    """
+    return Setting(
+        task=recipe.title,
+        dataset=Path(recipe.simulate.images if recipe.simulate else recipe.data.measurements or "").name,
+        machine=f"{processor()}, {os.cpu_count()} cores",
+        threads=recipe.training.threads or torch.get_num_threads(),
+        commit=_commit(),
+        date=time.strftime("%Y-%m-%d"),
+        command=command,
+    )
+
+
+def _commit() -> str:
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,31 @@
+"""What a recipe means by a path."""
+
+import os
+import re
+from pathlib import Path
+
+from nullsight.types import InputError
+
+
+def place(name: str, root: Path) -> Path:
+    """Return the path that a recipe means: environment variables and ``~`` filled in, relative to the recipe.
+
+    Args:
+        name: as the recipe has it.
+        root: the recipe's folder.
+
+    Raises:
+        InputError: a variable that is not set.
+
+    Example:
+        >>> place("scans/train.h5", Path("experiments")).as_posix()
+        'experiments/scans/train.h5'
+    """
+    missing = [known for known in re.findall(r"\$\{?(\w+)", name) if known not in os.environ]
+    if missing:
+        raise InputError(
+            f"expected the environment variable {missing[0]} for {name!r}, but it is not set: point it to the folder "
+            f"of the data"
+        )
+    path = Path(os.path.expandvars(name)).expanduser()
+    return path if path.is_absolute() else root / path
