@@ -248,3 +248,14 @@ def test_markdown_table() -> None:
     assert "peak of each reference" in note
     with pytest.raises(InputError, match="method among half, more"):
         ev.markdown_table(merged, against="none")
+
+
+def test_signals_and_tiny_images_are_scored_without_ssim() -> None:
+    for shape in ((1, 32), (1, 8, 8)):
+        x = torch.rand((4, *shape), generator=torch.Generator().manual_seed(2)) + 0.1
+        physics = Inpainting(shape, torch.arange(x[0].numel()).reshape(shape[1:]) % 3 > 0)
+        found = ev.evaluate(_half, MeasurementSet(physics.A(x), physics), TruthSet(x))
+        assert set(found.metrics) == {"residual", "psnr", "nmse"}
+        row = ev.to_result(found, SETTING, {})["methods"][0]
+        assert row["ssim_mean"] is None and row["psnr_mean"] > 0
+        assert "| n/a |" in ev.markdown_table(ev.to_result(found, SETTING, {}))

@@ -180,9 +180,7 @@ def test_what_commutes_satisfies_both_losses_with_a_dagger_and_remains_wrong() -
     x = signals(30)
     f = ns.reconstructors.LinearInverse().double()
     for physics, taught in ((BLUR, False), (PSEUDO_INVERTIBLE["mask"], True)):
-        evidence = ns.losses.Evidence(
-            physics.A(x), physics, torch.arange(30), ns.Draws(0, 0, tuple(range(30))), 0.0, f
-        )
+        evidence = ns.losses.Evidence(physics.A(x), physics, torch.arange(30), ns.Draws(0, 0, tuple(range(30))), 0.0, f)
         assert float(ns.losses.MeasurementConsistency()(evidence)) < 1e-20
         assert (float(ns.losses.Equivariance(group)(evidence)) > 1e-2) == taught
         assert (evidence.x1 - x).square().mean() > 0.1
@@ -211,10 +209,10 @@ def test_finer_rotations_add_to_an_even_number_of_views_what_quarter_turns_canno
 
 
 def test_the_linear_f_learned_from_measurements_and_shifts_is_the_supervised_one_where_shifts_reach_all_pairs() -> None:
-    """A Gaussian ensemble is known by its covariance C; y tells A C A^T and, by invariance, A T_g C T_g^T A^T = A C A^T.
+    """A Gaussian ensemble is known by its covariance C; y tells A C A^T, and invariance that T_g C T_g^T = C.
 
-    So the mean of T_g^T (y y^T) T_g over g gives C at every lag at which any two samples are measured, and with it
-    the best f, C A^T (A C A^T)^+.
+    So y y^T, averaged over all shifts of it, gives C at every lag at which any two samples are measured, and with it
+    the best f, which is C A^T (A C A^T)^+.
     """
     physics = ns.physics.Inpainting((1, N), MASK).double()
     lags = torch.minimum(torch.arange(N), N - torch.arange(N)).double()

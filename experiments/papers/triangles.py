@@ -1,10 +1,10 @@
 """Missing samples of triangles, learned from what is measured: with and without invariance to shifts.
 
-The one-dimensional example of "Equivariant Imaging" (Chen, Tachella, Davies, ICCV 2021): seven neighbouring samples of a
-ring of 32 are never measured. The signals are triangles of one width and many heights, either anywhere on the ring (a
-set that is invariant to shifts) or all in the middle of the gap (a set that is not). The network is fully connected, so
-that nothing but the loss knows of shifts. Run it with ``python experiments/papers/triangles.py``; it takes about a
-minute on one core and prints a table.
+After the one-dimensional example of "Equivariant Imaging" (Chen, Tachella, Davies, ICCV 2021): seven neighbouring
+samples of a ring of 32 are never measured. The signals are triangles of one width and many heights, either anywhere on
+the ring (a set that is invariant to shifts) or all in the middle of the gap (a set that is not). The network is fully
+connected, so that nothing but the loss knows of shifts. Run it with ``python experiments/papers/triangles.py``; it
+takes about a minute on one core and prints a table.
 """
 
 import sys

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _ROOMS = (
     "contracts",
     "data",
+    "evaluation",
     "groups",
     "losses",
     "metrics",
@@ -40,6 +41,7 @@ __all__ = [
     "contracts",
     "data",
     "evaluate",
+    "evaluation",
     "fit",
     "groups",
     "load",

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nullsight.types import InputError
 
-__all__ = ["magnitude", "nmse", "paper_psnr", "psnr", "reference_peak", "ssim"]
+__all__ = ["has_windows", "magnitude", "nmse", "paper_psnr", "psnr", "reference_peak", "ssim"]
 
 
 def reference_peak(reference: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def ssim(x: Tensor, reference: Tensor, *, data_range: float | Tensor) -> Tensor:
         tensor([1.])
     """
     _check(x, reference)
-    if x.ndim != 4 or min(x.shape[2:]) < 11:
+    if not has_windows(x):
         raise InputError(
             f"expected images (batch, channels, height, width) of at least 11x11, but {tuple(x.shape)} came: the "
             f"window of the structural similarity does not fit"
@@ -97,6 +97,16 @@ def ssim(x: Tensor, reference: Tensor, *, data_range: float | Tensor) -> Tensor:
     top_part = (2 * mean_a * mean_b + c1) * (2 * both + c2)
     value = top_part / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
     return value.flatten(1).mean(1).to(x.dtype)
+
+
+def has_windows(x: Tensor) -> bool:
+    """Return whether the window of :func:`ssim` fits into images ``(batch, channels, *space)``.
+
+    Example:
+        >>> has_windows(torch.zeros(1, 1, 32))
+        False
+    """
+    return x.ndim == 4 and min(x.shape[2:]) >= 11
 
 
 def magnitude(x: Tensor) -> Tensor:

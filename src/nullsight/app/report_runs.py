@@ -91,6 +91,7 @@ def headlines(scored: Scored, run: Run) -> tuple[Headline, ...]:
         lines.append(Headline("PSNR", f"{mean.mean:.2f} dB", f"95 % interval {mean.low:.2f} .. {mean.high:.2f}"))
         gain = found.difference(first, last, "psnr")
         lines.append(Headline(f"gained over {last}", f"{gain.mean:+.2f} dB", f"{gain.low:+.2f} .. {gain.high:+.2f}"))
+    if "ssim" in found.metrics:
         lines.append(Headline("SSIM", f"{found.mean(first, 'ssim').mean:.3f}"))
     residual = found.mean(first, "residual")
     lines.append(Headline("residual", f"{100 * residual.mean:.2f} %", "|A f(y) - y| / |y|"))

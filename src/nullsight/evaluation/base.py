@@ -12,7 +12,7 @@ from nullsight.data.datasets import MeasurementSet, TruthSet
 from nullsight.errors import InputError
 from nullsight.evaluation.ranges import DataRange, PeakOfEach
 from nullsight.evaluation.statistics import Interval, first_of_each, t_interval
-from nullsight.metrics import nmse, psnr, ssim
+from nullsight.metrics import has_windows, nmse, psnr, ssim
 from nullsight.physics.base import Physics
 from nullsight.types import Map
 
@@ -25,8 +25,8 @@ class Scores:
 
     Attributes:
         name: of the method.
-        values: for each of ``residual`` and, where there is truth, ``psnr`` (dB), ``ssim`` and ``nmse``: one value a
-            sample, NaN where a sample has no truth.
+        values: for each of ``residual`` and, where there is truth, ``psnr`` (dB), ``ssim`` (of images of at least
+            11 x 11 pixels) and ``nmse``: one value a sample, NaN where a sample has no truth.
         seconds: wall time of all reconstructions.
     """
 
@@ -177,17 +177,20 @@ class _Judge:
     def _compared(self, x: Tensor, ids: list[int]) -> dict[str, Tensor]:
         if self.truth is None:
             return {}
-        table = torch.full((3, len(ids)), torch.nan, dtype=torch.float64)
+        table = {name: torch.full((len(ids),), torch.nan, dtype=torch.float64) for name in ("psnr", "ssim", "nmse")}
+        if not has_windows(self.truth.x):
+            table.pop("ssim")
         has = torch.ones(len(ids), dtype=torch.bool) if self.truth.has_x is None else self.truth.has_x[ids].cpu()
         for row in has.nonzero().flatten().tolist():
             got, wanted = x[row : row + 1].double(), self.truth.x[ids[row]][None].to(x.device).double()
             if self.view is not None:
                 got, wanted = self.view(got), self.view(wanted)
             peak = float(self.data_range.of(wanted))
-            table[0, row] = psnr(got, wanted, data_range=peak)[0]
-            table[1, row] = ssim(got, wanted, data_range=peak)[0]
-            table[2, row] = nmse(got, wanted)[0]
-        return {"psnr": table[0], "ssim": table[1], "nmse": table[2]}
+            table["psnr"][row] = psnr(got, wanted, data_range=peak)[0]
+            table["nmse"][row] = nmse(got, wanted)[0]
+            if "ssim" in table:
+                table["ssim"][row] = ssim(got, wanted, data_range=peak)[0]
+        return table
 
 
 @contextmanager

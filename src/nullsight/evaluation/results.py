@@ -65,7 +65,7 @@ def to_result(evaluation: Evaluation, setting: Setting, methods: Mapping[str, Me
     """Return an evaluation against truth in the shape of ``results/NAME.json``.
 
     Args:
-        evaluation: with PSNR and SSIM, of counted images alone.
+        evaluation: with PSNR, of counted images alone; without SSIM (signals, tiny images) its mean is None.
         setting: what all methods have in common.
         methods: how those methods came about that were trained; the others are taken as not trained.
 
@@ -97,7 +97,7 @@ def _row(evaluation: Evaluation, name: str, method: Method) -> Result:
         "psnr_ci95": [of_psnr.low, of_psnr.high],
         "psnr": list(evaluation.values(name, "psnr")),
         "psnr_train_mean": train,
-        "ssim_mean": evaluation.mean(name, "ssim").mean,
+        "ssim_mean": evaluation.mean(name, "ssim").mean if "ssim" in evaluation.metrics else None,
         **{**notes, "seeds": list(method.seeds)},
     }
 
