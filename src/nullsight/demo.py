@@ -54,7 +54,7 @@ def demo(out: Path) -> Outcome:
     print(f"{TRAIN} sinograms of {VIEWS} views, {SIZE} x {SIZE} pixels; three trainings follow, about 3.5 minutes")
     rotations = groups.Rotations(360)
     jobs = (
-        Job("equivariant imaging", losses.PreconditionedConsistency() + 3 * losses.Equivariance(rotations), 1.9),
+        Job("equivariant imaging", losses.PreconditionedConsistency() + 10 * losses.Equivariance(rotations), 1.9),
         Job("measurement consistency", losses.PreconditionedConsistency(), 0.6),
         Job("supervised", losses.Supervised(), 0.8),
     )
@@ -79,13 +79,13 @@ def demo(out: Path) -> Outcome:
 def _train(
     job: Job, data: MeasurementSet, A: physics.Physics, out: Path, truth: TruthSet | None, watch: TruthScore
 ) -> Run:
-    stages = networks.copies(networks.Shuffled(1, width=32, depth=4, seed=0), 4)
-    f = reconstructors.UnrolledUntied(stages, data=reconstructors.Preconditioned())
+    stages = networks.copies(networks.Shuffled(1, width=24, depth=3, seed=0), 5)
+    f = reconstructors.UnrolledUntied(stages, data=reconstructors.Preconditioned(), closing=3)
     settings = Settings(
         seed=0,
         minutes=job.minutes,
         batch_size=4,
-        optimiser=Adam(learning_rate=2e-3),
+        optimiser=Adam(learning_rate=5e-3),
         schedule=Cosine(),
         averaging=0.99,
     )
