@@ -15,6 +15,7 @@ def trained(request: pytest.FixtureRequest) -> dict[tuple[str, str], triangles.S
     found = {}
     for place, method in (
         ("anywhere on the ring", "measurement consistency"),
+        ("anywhere on the ring", "identity alone as group"),
         ("anywhere on the ring", "equivariant imaging"),
         ("all in the gap", "equivariant imaging"),
     ):
@@ -37,6 +38,12 @@ def test_invariance_recovers_samples_that_are_never_measured(trained) -> None:
     assert learned.missing > 22
     assert learned.missing > trained["anywhere on the ring", "measurement consistency"].missing + 12
     assert learned.missing > trained["anywhere on the ring", "A_dagger y"].missing + 12
+
+
+def test_it_is_the_group_that_teaches_not_the_second_loss(trained) -> None:
+    idle = trained["anywhere on the ring", "identity alone as group"]
+    assert idle.measured > 35
+    assert idle.missing < trained["anywhere on the ring", "A_dagger y"].missing + 2
 
 
 def test_the_chain_of_operator_and_reconstructor_becomes_equivariant(trained) -> None:

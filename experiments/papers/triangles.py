@@ -22,6 +22,7 @@ TRAIN, TEST = 200, 100  # signals
 GROUP = ns.groups.Shifts((LENGTH,))
 LOSSES = {
     "measurement consistency": ns.losses.MeasurementConsistency(),
+    "identity alone as group": ns.losses.MeasurementConsistency() + ns.losses.Equivariance(ns.groups.Trivial()),
     "equivariant imaging": ns.losses.MeasurementConsistency() + ns.losses.Equivariance(GROUP),
     "supervised": ns.losses.Supervised(),
 }
