@@ -16,6 +16,8 @@ from nullsight.recipe import build_physics
 from nullsight.schema import DataSection, Part
 from nullsight.types import InputError
 
+_RECONSTRUCTED = "images"  # the kind of container that reconstructions are written to
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -95,7 +97,8 @@ def read_references(name: str, section: DataSection, root: Path, data: Measureme
 
 def read_truth_or_images(path: Path, section: DataSection) -> TruthSet:
     """Return the ground truth in a truth container, or images in any other file."""
-    if kind_of(path) is not None:
+    kind = kind_of(path)
+    if kind is not None and kind != _RECONSTRUCTED:
         file = read_truth(path)
         return TruthSet(file.x, file.has_x)
     return TruthSet(read_images(path, section.key, section.axes).values)

@@ -69,7 +69,11 @@ def _known(family: Family, context: Context) -> Family:
 
 
 def _call(maker: Callable[..., Any], content: dict[str, Any], where: str, context: Context) -> Any:
-    parameters = {k: p for k, p in inspect.signature(maker).parameters.items() if p.kind not in _COLLECTING}
+    try:
+        signature = inspect.signature(maker).parameters
+    except ValueError:
+        raise InputError(f"expected a class that says its arguments in {where}, but {maker} does not") from None
+    parameters = {k: p for k, p in signature.items() if p.kind not in _COLLECTING}
     for key in content:
         if key not in parameters:
             raise InputError(unknown_key(key, parameters, where))

@@ -29,15 +29,13 @@ def describe(part: object, arrays: dict[str, Tensor], where: str) -> dict[str, A
         InputError: a part that cannot be built again from what it says of itself.
     """
     kind = type(part)
-    parameters = inspect.signature(kind).parameters
-    foreign = (
-        kind.__module__.startswith("torch.") and isinstance(part, nn.Module) and any(True for _ in part.parameters())
-    )
-    if foreign or any(one.kind in _COLLECTING for one in parameters.values()):
+    weights = isinstance(part, nn.Module) and any(True for _ in part.parameters())
+    if (weights and kind.__module__.startswith("torch.")) or _collects(kind):
         raise InputError(
-            f"expected parts that a run can be rebuilt from, but {where} holds a {kind.__name__}: put it into a "
-            f"class of your own whose constructor names its arguments and keeps them as attributes"
+            f"expected parts that a run can be rebuilt from, but {where} holds a {kind.__name__}: put it into a class "
+            f"of your own whose constructor names its arguments and keeps them as attributes"
         )
+    parameters = inspect.signature(kind).parameters
     written: dict[str, Any] = {"name": _name_of(kind)}
     for key, value in arguments(part).items():
         if value is not None:
@@ -70,6 +68,14 @@ def _write(value: object, arrays: dict[str, Tensor], where: str) -> Any:
     if inspect.isroutine(value) or inspect.isclass(value):
         return reference_to(value)
     return describe(value, arrays, where)
+
+
+def _collects(kind: type) -> bool:
+    """Return whether a constructor takes arguments without names, or does not say what it takes."""
+    try:
+        return any(one.kind in _COLLECTING for one in inspect.signature(kind).parameters.values())
+    except ValueError:
+        return True
 
 
 def _name_of(kind: type) -> str:
