@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,9 +90,7 @@ def test_the_face_as_the_design_writes_it(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_run_made_from_python_is_rebuilt(
-    tmp_path: Path, make: Callable[[], tuple[nn.Module, ns.physics.Physics]]
-) -> None:
+def test_run_made_from_python_is_rebuilt(tmp_path: Path, make: Callable[[], tuple[Any, ns.physics.Physics]]) -> None:
     f, physics = make()
     y = physics.A(images(4))
     run = fit(f, y, physics, loss(), steps=1, out=tmp_path / "run", display=Silent())
@@ -212,7 +211,7 @@ class Stop:
 def test_interrupted_python_run_goes_on(tmp_path: Path) -> None:
     physics = inpainting()
     y = physics.A(images(4))
-    settings = Settings(steps=4, evaluate_every=1, seed=3)
+    settings, quiet, folder = Settings(steps=4, evaluate_every=1, seed=3), Silent(), tmp_path / "run"
     with pytest.raises(Interrupted) as caught:
         fit(
             network_f(),
@@ -220,18 +219,16 @@ def test_interrupted_python_run_goes_on(tmp_path: Path) -> None:
             physics,
             loss(),
             settings=settings,
-            out=tmp_path / "run",
+            out=folder,
             observers=[Stop()],
-            display=Silent(),
+            display=quiet,
         )
     assert caught.value.run.step == 2
     other = ns.reconstructors.ArtifactRemoval(ns.networks.UNet(channels=1, width=8, depth=2, seed=0))
     with pytest.raises(ns.InputError, match="reconstructor"):
-        fit(other, y, physics, loss(), settings=settings, out=tmp_path / "run", resume=True, display=Silent())
-    resumed = fit(
-        network_f(), y, physics, loss(), settings=settings, out=tmp_path / "run", resume=True, display=Silent()
-    )
-    whole = fit(network_f(), y, physics, loss(), settings=settings, out=tmp_path / "whole", display=Silent())
+        fit(other, y, physics, loss(), settings=settings, out=folder, resume=True, display=quiet)
+    resumed = fit(network_f(), y, physics, loss(), settings=settings, out=folder, resume=True, display=quiet)
+    whole = fit(network_f(), y, physics, loss(), settings=settings, out=tmp_path / "whole", display=quiet)
     for one, same in zip(resumed.reconstructor.parameters(), whole.reconstructor.parameters(), strict=True):
         assert torch.equal(one, same)
 

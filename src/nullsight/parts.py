@@ -25,7 +25,9 @@ def arguments(part: object) -> dict[str, object]:
         {'a': 1, 'b': 2}
     """
     found: dict[str, object] = {}
-    for name in inspect.signature(type(part)).parameters:
+    for name, parameter in inspect.signature(type(part)).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):  # such as those of a plain nn.Module
+            continue
         if not hasattr(part, name):
             raise InputError(
                 f"expected {type(part).__name__} to keep its constructor argument {name!r} as an attribute, but it has "

@@ -72,6 +72,8 @@ def _write(value: object, arrays: dict[str, Tensor], where: str) -> Any:
 
 def _collects(kind: type) -> bool:
     """Return whether a constructor takes arguments without names, or does not say what it takes."""
+    if inspect.getattr_static(kind, "__init__") is nn.Module.__init__:  # it has none of its own, so it takes nothing
+        return False
     try:
         return any(one.kind in _COLLECTING for one in inspect.signature(kind).parameters.values())
     except ValueError:
