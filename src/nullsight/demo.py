@@ -1,97 +1,106 @@
 """The demonstration: sparse-view CT of made-up anatomy, learned from sinograms alone, beside what else one could do."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
+import numpy as np
 
-from nullsight import groups, losses, networks, physics, reconstructors
-from nullsight.app.fitting import fit
-from nullsight.app.report_runs import content
-from nullsight.app.runs import about
-from nullsight.app.score_runs import Scored, table_lines
-from nullsight.data import MeasurementSet, TruthSet, simulate
+from nullsight.app import report_runs, table
+from nullsight.app.runs import processor
 from nullsight.data.phantoms import anatomy_phantoms
-from nullsight.evaluation import dagger, evaluate
-from nullsight.losses.base import Loss
-from nullsight.metrics import psnr, reference_peak
-from nullsight.noise import Noiseless
-from nullsight.outcome import Outcome
-from nullsight.report import write_report
-from nullsight.schema import Recipe
-from nullsight.training import Adam, Cosine, Run, Settings, TruthScore
-from nullsight.types import InputError
+from nullsight.outcome import Outcome, Say
+from nullsight.storage import whole_file, write_atomically
 
 SIZE = 64  # pixels
-VIEWS = 24  # over 180 degrees; 64-pixel images would need about 100
-TRAIN, TEST = 300, 30  # phantoms
+PHANTOMS = 330  # the last 30 to test
+
+COMMON = f"""title = "Sparse-view CT of made-up anatomy, learned from sinograms alone"
+seed = 0
+
+[simulate]
+images = "phantoms.npy"
+axes = "NCHW"
+train = [0, {PHANTOMS - 30}]
+test = [{PHANTOMS - 30}, {PHANTOMS}]
+
+[data]
+measurements = "train.h5"
+truth = "train_truth.h5"
+test_measurements = "test.h5"
+test_truth = "test_truth.h5"
+
+[physics]
+name = "parallel_beam_ct"
+image_shape = [1, {SIZE}, {SIZE}]
+angles = 24
+
+[group]
+name = "rotations"
+n = 360
+
+[reconstructor]
+name = "unrolled_untied"
+data = {{ name = "preconditioned" }}
+networks = {{ name = "shuffled", width = 24, depth = 3, copies = 5 }}
+closing = 3
+
+[training]
+minutes = 1.05
+batch_size = 4
+channels_last = true
+optimiser = {{ name = "adam", learning_rate = 5e-3 }}
+schedule = {{ name = "cosine", warmup = 0.02 }}
+averaging = 0.99
+"""
+ROWS = {
+    "equivariant_imaging": """base = "common.toml"
+
+[[loss]]
+name = "preconditioned_consistency"
+
+[[loss]]
+name = "equivariance"
+weight = 10.0
+""",
+    "measurement_consistency": """base = "common.toml"
+
+[[loss]]
+name = "preconditioned_consistency"
+""",
+    "supervised": """base = "common.toml"
+
+[[loss]]
+name = "supervised"
+""",
+}
 
 
-@dataclass(frozen=True)
-class Job:
-    """One training of the demonstration."""
+def demo(out: Path, *, say: Say = print) -> Outcome:
+    """Make phantoms, their sinograms and recipes, train each recipe, score them, and write a report; all into ``out``.
 
-    name: str
-    loss: Loss
-    minutes: float
+    What is in the folder already is not made again, so an interrupted demonstration goes on.
 
-
-def demo(out: Path) -> Outcome:
-    """Make phantoms and their sinograms, train three ways, score, and write a report into ``out``.
+    Args:
+        out: a folder, new or of an earlier demonstration.
+        say: told what is being done.
 
     Raises:
-        InputError: there is a demonstration in ``out`` already.
+        InputError: the folder cannot be written, or holds something else.
     """
-    if (out / "report.html").exists():
-        raise InputError(f"expected a new folder for the demonstration, but {out} holds one: remove it or use --out")
     begun = time.monotonic()
-    A = physics.ParallelBeamCT((1, SIZE, SIZE), VIEWS)
-    phantoms = anatomy_phantoms(TRAIN + TEST, SIZE, seed=0)
-    y = simulate(phantoms, A, Noiseless(), seed=0)
-    train = MeasurementSet(y[:TRAIN], A)
-    test, truth = MeasurementSet(y[TRAIN:], A), TruthSet(phantoms[TRAIN:])
-    print(f"{TRAIN} sinograms of {VIEWS} views, {SIZE} x {SIZE} pixels; three trainings follow, about 3.5 minutes")
-    rotations = groups.Rotations(360)
-    jobs = (
-        Job("equivariant imaging", losses.PreconditionedConsistency() + 10 * losses.Equivariance(rotations), 1.9),
-        Job("measurement consistency", losses.PreconditionedConsistency(), 0.6),
-        Job("supervised", losses.Supervised(), 0.8),
-    )
-    watch = TruthScore("test PSNR", _score, test, truth)
-    runs = {}
-    for job in jobs:
-        print(f"{job.name}, {job.minutes} minutes:")
-        reference = TruthSet(phantoms[:TRAIN]) if job.loss.needs_truth else None
-        runs[job.name] = _train(job, train, A, out, reference, watch)
-    first = jobs[0].name
-    methods = {name: run.reconstruct for name, run in runs.items()}
-    baselines = {**{n: m for n, m in methods.items() if n != first}, "A_dagger y": dagger}
-    found = evaluate(methods[first], test, truth, name=first, baselines=baselines)
-    scored = Scored(runs, Recipe(title="Sparse-view CT, learned from sinograms alone"), test, truth, found)
+    out.mkdir(parents=True, exist_ok=True)
+    if not (out / "phantoms.npy").exists():
+        with whole_file(out / "phantoms.npy") as file:
+            np.save(file, anatomy_phantoms(PHANTOMS, SIZE, seed=0).numpy())
+    for name, text in {"common": COMMON, **ROWS}.items():
+        write_atomically(out / f"{name}.toml", text)
+    say(f"{PHANTOMS} phantoms of {SIZE} x {SIZE} pixels, 24 views each; three trainings of a minute each follow")
+    scored = table(out, runs=out / "runs", results=out / "results.json", say=say)
+    if scored.code:
+        return scored
+    runs = [out / "runs" / name for name in ROWS]
     page = out / "report.html"
-    write_report(page, content(scored, [out / name.replace(" ", "-") for name in runs]))
-    machine = about({})["machine"]
+    report_runs(runs, out=page)
     spent = (time.monotonic() - begun) / 60
-    return Outcome((*table_lines(found), f"{spent:.1f} minutes on {machine}; the report: {page.resolve()}"))
-
-
-def _train(
-    job: Job, data: MeasurementSet, A: physics.Physics, out: Path, truth: TruthSet | None, watch: TruthScore
-) -> Run:
-    stages = networks.copies(networks.Shuffled(1, width=24, depth=3, seed=0), 5)
-    f = reconstructors.UnrolledUntied(stages, data=reconstructors.Preconditioned(), closing=3)
-    settings = Settings(
-        seed=0,
-        minutes=job.minutes,
-        batch_size=4,
-        optimiser=Adam(learning_rate=5e-3),
-        schedule=Cosine(),
-        averaging=0.99,
-    )
-    folder = out / job.name.replace(" ", "-")
-    return fit(f, data, A, job.loss, settings=settings, out=folder, truth=truth, observers=(watch,))
-
-
-def _score(image: Tensor, reference: Tensor) -> Tensor:
-    return psnr(image, reference, data_range=reference_peak(reference))
+    done = f"{spent:.1f} minutes on {processor()}; look at the report: {page.resolve()}"
+    return Outcome((*scored.lines, done))
