@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from nullsight.draws import Draws
-from nullsight.losses.base import Evidence
+from nullsight.groups import Rotations
+from nullsight.losses import AugmentedSupervised, GroupAction
+from nullsight.losses.base import Evidence, Player
+from nullsight.physics import ParallelBeamCT
 from nullsight.training import (
     Adam,
     Checkpoints,
@@ -169,6 +172,80 @@ def test_adversarial_resume_loses_the_discriminator(tmp_path: Path) -> None:
     states = [read_state(folder / STATE)["opponents"]["optimisers"] for folder in folders if folder is not None]
     for one, other in zip(states[0][0]["state"].values(), states[1][0]["state"].values(), strict=True):
         assert all(torch.equal(one[key], other[key]) for key in ("step", "exp_avg", "exp_avg_sq"))
+
+
+class UnknownLevel(ToyConsistency):
+    """Consistency with an opponent that learns how large the residual is, as an unknown noise level would be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.level = nn.ParameterList([nn.Parameter(torch.zeros(()))])
+        self.targets: list[float] = []
+        self.graphs: list[int] = []
+
+    def players(self) -> tuple[Player, ...]:
+        return (Player(self.level, self._objective, 0.1),)
+
+    def _objective(self, evidence: Evidence) -> Tensor:
+        residual = (evidence.physics.A(evidence.x1.detach()) - evidence.y).square().mean()
+        value = (self.level[0] - residual).square()
+        self.targets.append(float(residual))
+        self.graphs.append(_nodes(value))
+        return value
+
+
+def _nodes(value: Tensor) -> int:
+    seen, left = set(), [value.grad_fn]
+    while left:
+        node = left.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            left += [one for one, _ in node.next_functions]
+    return len(seen)
+
+
+def test_unknown_noise_ignores_its_momentum_and_its_graph_grows_every_step() -> None:
+    loss = UnknownLevel()
+    train(toy(), world().data, loss, Settings(steps=6, optimiser=Adam(1e-2)), display=Silent())
+
+    def by_hand(momentum: float) -> float:
+        level = torch.zeros((), requires_grad=True)
+        adam = torch.optim.Adam([level], lr=0.1, betas=(momentum, 0.999))
+        for target in loss.targets:
+            adam.zero_grad()
+            (level - target).square().backward()
+            adam.step()
+        return float(level.detach())
+
+    assert len(loss.targets) == 6 and len(set(loss.targets)) == 6
+    assert float(loss.level[0].detach()) == pytest.approx(by_hand(0.9), abs=1e-5)
+    assert abs(by_hand(0.9) - by_hand(0.0)) > 1e-3, "momentum is seen in it"
+    assert set(loss.graphs) == {loss.graphs[0]} and loss.graphs[0] > 0
+
+
+def test_two_rotations_in_one_chain_share_parameters() -> None:
+    drawn: list[Tensor] = []
+
+    class Spy(Rotations):
+        def sample(self, stream: Any) -> Tensor:
+            drawn.append(super().sample(stream))
+            return drawn[-1]
+
+    w = world(40)
+    chain = AugmentedSupervised([GroupAction(Spy(360)), GroupAction(Spy(360))])
+    train(toy(), w.data, chain, Settings(steps=1, batch_size=40), truth=w.truth, display=Silent())
+    first, second = drawn
+    assert len(first) == 40 and int((first == second).sum()) < 5
+
+
+def test_rectangular_images_refused() -> None:
+    for shape in ((1, 10, 14), (1, 14, 10)):
+        physics = ParallelBeamCT(shape, 24)
+        x = physics.dagger_ensemble(shape, Draws(0, 0, (0, 1)).of("images")).float()
+        y = physics.A(x)
+        assert torch.allclose(y.sum((2, 3)) / 24, x.sum((2, 3)), rtol=2e-2)  # every view holds all of the image
+        assert physics.A_dagger(y).shape == x.shape
+        assert float((physics.A_dagger(y) - x).norm() / x.norm()) < 0.25
 
 
 def test_the_seed_has_no_effect_on_transforms() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nullsight import physics as p
-from nullsight.physics.base import Physics, measured_dagger_error
+from nullsight.physics.base import Physics, like, measured_dagger_error
 from nullsight.types import InputError
 
 
@@ -155,6 +155,14 @@ def test_a_nonlinear_operator_has_no_subset() -> None:
     assert physics.dagger_error == 0.0
     with pytest.raises(InputError, match="can leave out measurements, but Foreign cannot"):
         physics.subset(torch.ones(1, 4))
+
+
+def test_what_an_operator_draws_for_itself_is_where_its_masks_are() -> None:
+    physics = p.Stacked([p.Inpainting((1, 4, 5), masks(1)), p.Inpainting((1, 4, 5), masks(1, seed=3))])
+    assert (like(physics).device.type, like(physics).dtype) == ("cpu", torch.float32)
+    assert like(physics.to("meta")).device.type == "meta", "it has no floating-point buffers, and still a place"
+    matrix = p.MatrixOperator((1, 8), p.gaussian_matrix(3, 8, seed=0)).double()
+    assert (like(matrix).dtype, like(matrix, torch.float32).dtype) == (torch.float64, torch.float32)
 
 
 def test_the_error_an_iterative_inverse_states_is_what_it_makes() -> None:

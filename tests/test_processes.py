@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nullsight.losses.base import Loss
-from nullsight.training import Adam, Constant, Settings, Silent, train
+from nullsight.training import Adam, Constant, PlainLines, Settings, Silent, train
 from nullsight.training.backend import Backend
 from nullsight.types import InputError
 from tests.cases.training import ToyAdversarial, ToyConsistency, ToySupervised, toy, toy_loss, world
@@ -24,11 +24,13 @@ def everything() -> Loss:
     return toy_loss() + 0.1 * ToyAdversarial()
 
 
-def test_one_process_and_two_agree(tmp_path: Path) -> None:
+def test_one_process_and_two_agree(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     # 7 samples in batches of 3: every epoch ends with a batch of one sample, which one of two processes has not
     w = world(many=True)
     alone = train(toy(), w.data, everything(), settings(1), out=tmp_path / "1", held_out=w.held_out, display=Silent())
-    pair = train(toy(), w.data, everything(), settings(2), out=tmp_path / "2", held_out=w.held_out, display=Silent())
+    lines = PlainLines(seconds=0.0)
+    pair = train(toy(), w.data, everything(), settings(2), out=tmp_path / "2", held_out=w.held_out, display=lines)
+    assert capfd.readouterr().err.count("step 3 of 10, loss") == 1, "one of the two says it"
     assert pair.finished and pair.step == 10 and pair.plan.steps == 10
     start = toy().double().state_dict()
     for name, value in alone.reconstructor.state_dict().items():

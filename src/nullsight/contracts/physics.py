@@ -219,7 +219,7 @@ def check_physics(physics: Physics, *, dtype: torch.dtype = torch.float32, seed:
     checks: list[tuple[str, float, Callable[..., float]]] = []
     if linear:
         checks.append(("adjoint mismatch", ADJOINT[dtype], assert_adjoint))
-    checks.append(("dagger error", physics.dagger_error, assert_dagger))
+    checks.append(("dagger error", _stated(physics), assert_dagger))
     checks.append(("gradient", 1e-5, assert_gradient))
     if linear and small:
         checks.append(("dense matrix", 10 * ADJOINT[dtype], assert_matrix))
@@ -228,6 +228,13 @@ def check_physics(physics: Physics, *, dtype: torch.dtype = torch.float32, seed:
         checks.append(("subset", EXACT[dtype], assert_subset))
     checks.append(("single image refused", 0.0, assert_refuses_single_image))
     return [find(name, stated, _bind(check, physics, dtype, seed)) for name, stated, check in checks]
+
+
+def _stated(physics: Physics) -> float:
+    try:
+        return physics.dagger_error
+    except Exception:  # an operator that fails where it measures its own error; the check says so
+        return float("nan")
 
 
 def _bind(check: Callable[..., float], physics: Physics, dtype: torch.dtype, seed: int) -> Callable[[], float]:

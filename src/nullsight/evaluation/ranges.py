@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from nullsight.errors import InputError
+from nullsight.metrics import magnitude as magnitude
+from nullsight.metrics import reference_peak
 
 
 class DataRange(ABC):
@@ -38,7 +40,7 @@ class PeakOfEach(DataRange):
 
     def of(self, reference: Tensor) -> Tensor:
         """Return the peak of every image."""
-        return _above_zero(reference.flatten(1).amax(1))
+        return _above_zero(reference_peak(reference))
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class MagnitudePeak(DataRange):
 
     def of(self, reference: Tensor) -> Tensor:
         """Return the peak magnitude of every image."""
-        return _above_zero(reference.square().sum(1).sqrt().flatten(1).amax(1))
+        return _above_zero(reference_peak(magnitude(reference)))
 
 
 @dataclass(frozen=True)
@@ -89,17 +91,6 @@ class FixedRange(DataRange):
     def of(self, reference: Tensor) -> Tensor:
         """Return the same number for every image."""
         return torch.full((reference.shape[0],), float(self.value), dtype=reference.dtype, device=reference.device)
-
-
-def magnitude(x: Tensor) -> Tensor:
-    """Return the magnitude ``(batch, 1, *space)`` of complex images ``(batch, 2, *space)`` = (re, im).
-
-    Raises:
-        InputError: another number of channels.
-    """
-    if x.shape[1] != 2:
-        raise InputError(f"expected complex images with two channels (re, im), but {x.shape[1]} channels came")
-    return x.square().sum(1, keepdim=True).sqrt()
 
 
 def _above_zero(peaks: Tensor) -> Tensor:

@@ -119,10 +119,9 @@ class LinearPhysics(Physics):
         """Return the largest singular value of ``A``, from 20 Lanczos steps (within 1 % below), of all its samples."""
         known = self._cached("norm")
         if "value" not in known:
-            like = next((b for b in self.buffers() if b.is_floating_point()), torch.zeros(()))
             start = white(self.image_shape, Draws(0, 0, tuple(range(self.samples or 1))).of("norm"))
             with torch.no_grad():
-                start = start.to(like.device, like.dtype)
+                start = start.to(like(self))
                 top = largest_eigenvalue(lambda x: self.A_adjoint(self.A(x)), start)
             known["value"] = float(top.max().clamp_min(0).sqrt())
         return known["value"]
@@ -233,13 +232,15 @@ def measured_dagger_error(physics: Physics, *, seed: int, dtype: torch.dtype | N
 
     The images have the precision ``dtype``; None is that of the operator's buffers.
     """
-    like = next((b for b in physics.buffers() if b.is_floating_point()), torch.zeros(()))
     draws = Draws(seed, 0, tuple(range(physics.samples or 8)))
     with torch.no_grad():
-        x = physics.dagger_ensemble(physics.image_shape, draws.of("dagger")).to(like.device, dtype or like.dtype)
+        x = physics.dagger_ensemble(physics.image_shape, draws.of("dagger")).to(like(physics, dtype))
         y = physics.A(x)
         return float((physics.A(physics.A_dagger(y)) - y).norm() / y.norm().clamp_min(torch.finfo(y.dtype).tiny))
 
 
-def _holds_physics(value: object) -> bool:
-    return isinstance(value, Physics) or (isinstance(value, list | tuple) and any(map(_holds_physics, value)))
+def like(physics: Physics, dtype: torch.dtype | None = None) -> Tensor:
+    """Return an empty tensor where the operator is, in its precision (or ``dtype``), also where it has masks alone."""
+    place = next((one.device for one in physics.buffers()), torch.device("cpu"))
+    kinds = (one.dtype for one in physics.buffers() if one.is_floating_point())
+    return torch.empty(0, dtype=dtype or next(kinds, torch.get_default_dtype()), device=place)

@@ -63,21 +63,22 @@ class Transformed(LinearPhysics):
             return self.physics.dagger_error
         return stated_error(self)
 
-    def _each_image(self, g: Tensor, x: Tensor) -> Element:
-        return g.expand(x.shape[0], *g.shape[1:])
+    def _elements(self, batch: int) -> Element:
+        # groups take elements on the CPU, wherever the images are
+        return self.g.cpu().expand(batch, *self.g.shape[1:])
 
     def _measure(self, x: Image) -> Measurement:
-        return self.physics.A(self.group.act(self._each_image(self.g, x), x))
+        return self.physics.A(self.group.act(self._elements(len(x)), x))
 
     def _adjoint(self, y: Measurement) -> Image:
-        return self.group.act_adjoint(self._each_image(self.g, y), self.physics.A_adjoint(y))
+        return self.group.act_adjoint(self._elements(len(y)), self.physics.A_adjoint(y))
 
     def _invert(self, y: Measurement) -> Image:
         x = self.physics.A_dagger(y)
         inverse = getattr(self.group, "inverse", None)
         if inverse is None:
-            return self.group.act_adjoint(self._each_image(self.g, x), x)
-        return self.group.act(self._each_image(inverse(self.g), x), x)
+            return self.group.act_adjoint(self._elements(len(x)), x)
+        return self.group.act(inverse(self._elements(len(x))), x)
 
 
 class Stacked(Iterative):

@@ -69,8 +69,10 @@ class TruthScore:
 def untouched(*modules: nn.Module) -> Iterator[None]:
     """Put modules into evaluation mode without gradients; modes and torch's generators are as before afterwards."""
     modes = [{part: part.training for part in module.modules()} for module in modules]
+    tensors = (one for module in modules for one in (*module.parameters(), *module.buffers()))
+    devices = {one.device.index or 0 for one in tensors if one.is_cuda}  # of all devices, fork_rng would warn
     try:
-        with torch.no_grad(), torch.random.fork_rng():
+        with torch.no_grad(), torch.random.fork_rng(devices=devices):
             for module in modules:
                 module.eval()
             yield

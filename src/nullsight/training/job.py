@@ -23,7 +23,7 @@ from nullsight.training.loop import Loop, go_through, stopped_early
 from nullsight.training.metrics_file import Metrics
 from nullsight.training.order import Order
 from nullsight.training.plan import Plan, check_continuation
-from nullsight.training.progress import Display, display_for
+from nullsight.training.progress import Display, Silent, display_for
 from nullsight.training.run import Run, chosen_weights
 from nullsight.training.settings import Settings
 from nullsight.training.signals import Catcher
@@ -120,10 +120,10 @@ class Job:
         held = None
         if self.held_out is not None:
             held = Samples(self.held_out, self.held_out_truth, backend, keep_dagger=settings.keep_dagger, block=block)
-        quiet = self.display or display_for(sys.stderr)
+        shown = Silent() if backend.rank else self.display or display_for(sys.stderr)  # one of several says it
         return Loop(
             settings, backend, State(f, terms, settings, backend), samples, held, self.observers, self.data.physics,
-            Order(len(self.data), settings.batch_size, settings.seed), quiet, self.began,
+            Order(len(self.data), settings.batch_size, settings.seed), shown, self.began,
         )  # fmt: skip
 
     def _take_chosen(self, loop: Loop, kept: dict[str, Tensor] | None) -> None:
