@@ -1,5 +1,6 @@
 """The Python face: fit, load, evaluate, and the way between Python and the command line."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from nullsight.app import fit
 from nullsight.data import MeasurementFile, MeasurementSet, TruthFile, TruthSet, write_measurements, write_truth
 from nullsight.losses.base import Loss
 from nullsight.recipe import load_recipe
+from nullsight.schema import Recipe
 from nullsight.training import Interrupted, Settings, Silent
 from tests.toy_recipes import NETWORK, TRAINING, Shell, images
 
@@ -191,6 +193,8 @@ def test_python_run_on_the_command_line(shell: Shell, tmp_path: Path) -> None:
     for command in ("report", "evaluate"):
         assert "--measurements" in shell.refused(command, "run")
         assert shell(command, "run", "--measurements", "new.npy", "--truth", "x.npy") == 0, shell.err
+    page = Path("run/report.html").read_text()
+    assert page.count("<dt>action_error</dt><dd>0 (Shifts)</dd>") == 1, "that of the loss: no section names a group"
     assert "data.measurements" in shell.refused("fit", "--resume", "run")
     assert shell("fit", "--resume", "run", "training.steps=3", "data.measurements=new.npy") == 0, shell.err
     np.save("other.npy", (y + 1).numpy())
@@ -276,3 +280,17 @@ def test_arguments_of_fit_are_checked(tmp_path: Path) -> None:
         with pytest.raises(ns.InputError, match=words):
             fit(network_f(), *first, out=tmp_path / f"run{number}", display=Silent(), **given)
         assert not (tmp_path / f"run{number}").exists()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_results_name_no_commit_of_another_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nullsight.app import results_file
+
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    for place, known in ((tmp_path / "lib" / "nullsight", False), (tmp_path / "src" / "nullsight", True)):
+        (place / "app").mkdir(parents=True)
+        monkeypatch.setattr(results_file, "__file__", str(place / "app" / "results_file.py"))
+        commit = results_file.setting(Recipe(), "nullsight table").commit
+        assert (commit != "unknown") == known

@@ -155,6 +155,12 @@ def test_plain_arrays_and_folders_of_pictures(shell: Shell, tmp_path: Path) -> N
     assert shell("reconstruct", "arrays", "y.npy", "-o", "x.h5") == 0
     assert read_images("x.h5", key="images").values.shape == (4, 1, 12, 12)
 
+    np.savez("several.npz", y=y, mask=mask.numpy())
+    named = ("data.measurements=several.npz", "data.key=y", "data.axes=NHW")
+    assert shell("fit", recipe, "-o", "keyed", *named) == 0
+    for other in ("y.npy", "several.npz", "masked"):  # what was said of one file does not stand in the way of others
+        assert shell("reconstruct", "keyed", other, "-o", f"from_{Path(other).stem}.h5") == 0, shell.err
+
 
 def test_trained_f_runs_on_other_masks_angles_and_sizes(shell: Shell, tmp_path: Path) -> None:
     recipe = simulated(tmp_path, CT)

@@ -106,6 +106,12 @@ def test_missing_binary_and_broken_files(tmp_path: Path) -> None:
         read_recipe(tmp_path)
 
 
+def test_an_override_of_a_section_that_is_no_section_is_one_sentence(tmp_path: Path) -> None:
+    for name in ("training.steps=3", "training.threads=3"):
+        with pytest.raises(InputError, match="expected a section before"):
+            read_recipe(write(tmp_path, "training = 5"), [name])
+
+
 words = st.text(string.ascii_lowercase + "_.[]=\"'{} \n#1", max_size=60)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=True) | st.text(max_size=5),

@@ -192,7 +192,9 @@ def apply_override(content: dict[str, Any], override: str) -> None:
     for key in keys[:-1]:
         place = _step(place, key, override)
     last = keys[-1]
-    if keys[:-1] == ["training"] and last in _BUDGETS:  # one budget stands in place of another
+    if (
+        keys[:-1] == ["training"] and last in _BUDGETS and isinstance(place, dict)
+    ):  # one budget stands in place of another
         for other in _BUDGETS:
             place.pop(other, None)
     if isinstance(place, list):

@@ -10,12 +10,14 @@ from torch import Tensor
 from nullsight.assemble import Context, build, describe, place
 from nullsight.data import MeasurementSet, TruthSet, checksum, read_array, read_images, read_measurements, read_truth
 from nullsight.data.container import kind_of
+from nullsight.data.readers.pictures import PICTURES
 from nullsight.noise import Noise
 from nullsight.physics.base import Physics
 from nullsight.recipe import build_physics
 from nullsight.schema import DataSection, Part
 from nullsight.types import InputError
 
+_SEVERAL = (".npz", ".h5", ".hdf5")  # formats with several arrays a file, of which one is named by its key
 _RECONSTRUCTED = "images"  # the kind of container that reconstructions are written to
 
 
@@ -64,7 +66,7 @@ def read_inputs(
     if kind_of(path) is None:
         if stated is None:
             raise InputError(f"expected [physics] in the recipe, since {path} says nothing of it: add it")
-        file = read_array(path, section.key, section.axes)
+        file = read_array(path, *_key_and_axes(path, section))
         values = _with_channels(_floats(file.values, stated), stated)
         names = file.names if file.names is not None and len(file.names) == len(values) else None
         return Inputs(MeasurementSet(_zero_filled(values, stated), stated, names), None, None, path)
@@ -101,7 +103,13 @@ def read_truth_or_images(path: Path, section: DataSection) -> TruthSet:
     if kind is not None and kind != _RECONSTRUCTED:
         file = read_truth(path)
         return TruthSet(file.x, file.has_x)
-    return TruthSet(read_images(path, section.key, section.axes).values)
+    return TruthSet(read_images(path, *_key_and_axes(path, section)).values)
+
+
+def _key_and_axes(path: Path, section: DataSection) -> tuple[str | None, str | None]:
+    """Return what [data] says of arrays where it can mean this file: its files may be of several formats."""
+    several, ordered = path.suffix.lower() in _SEVERAL, path.is_dir() or path.suffix.lower() in PICTURES
+    return section.key if several else None, None if ordered else section.axes
 
 
 def checksums(*paths: Path | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from nullsight.app.score_runs import Scored, named, score
 from nullsight.groups.base import Family
 from nullsight.outcome import Outcome
 from nullsight.physics.base import LinearPhysics, Physics
-from nullsight.recipe import recipe_text
+from nullsight.recipe import Experiment, recipe_text
 from nullsight.report import (
     Chart,
     Example,
@@ -76,7 +76,7 @@ def content(scored: Scored, folders: Sequence[Path]) -> ReportContent:
         examples=tuple(example(scored, i) for i in range(min(EXAMPLES, len(scored.data)))),
         tables=tuple(tables),
         charts=charts(scored.runs),
-        facts=facts(run, experiment.group, experiment.physics, folders[0]),
+        facts=facts(run, families(experiment), experiment.physics, folders[0]),
         recipe=recipe_text(recipe),
     )
 
@@ -148,13 +148,21 @@ def charts(runs: dict[str, Run]) -> tuple[Chart, ...]:
     return tuple(found)
 
 
-def facts(run: Run, group: Family | None, physics: Physics, folder: Path) -> list[tuple[str, list[tuple[str, str]]]]:
+def families(experiment: Experiment) -> list[Family]:
+    """Return the transformations that were learned from: of the [group] section and of the loss terms, each once."""
+    named = [experiment.group, *(getattr(loss, "group", None) for _, loss in experiment.loss.terms())]
+    known = {id(one): one for one in named if isinstance(one, Family)}
+    return list(known.values())
+
+
+def facts(
+    run: Run, groups: Sequence[Family], physics: Physics, folder: Path
+) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return stated errors, the course of the training, and versions."""
     stated = [("dagger_error", f"{physics.dagger_error:.3g} = |A A_dagger A x - A x| / |A x|")]
     if isinstance(physics, LinearPhysics):
         stated.append(("norm of A", f"{physics.norm():.4g}"))
-    if group is not None:
-        stated.append(("action_error", f"{group.action_error:.3g} ({type(group).__name__})"))
+    stated += [("action_error", f"{group.action_error:.3g} ({type(group).__name__})") for group in groups]
     about = read_about(folder)
     course = [
         ("steps", str(run.step)),

@@ -56,8 +56,11 @@ def setting(recipe: Recipe, command: str) -> Setting:
 
 
 def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    here = Path(__file__).resolve().parents[1]
+    command = ["git", "-C", str(here), "rev-parse", "--show-toplevel", "--short", "HEAD"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        top, commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return "unknown"
+    # installed in an environment inside another project, git would name that one's
+    return commit if (Path(top) / "src" / "nullsight").resolve() == here else "unknown"
