@@ -282,6 +282,13 @@ def test_arguments_of_fit_are_checked(tmp_path: Path) -> None:
         assert not (tmp_path / f"run{number}").exists()
 
 
+def test_complex_images_are_shown_from_their_smallest_to_their_largest_magnitude() -> None:
+    from nullsight.app.report_runs import _window
+
+    assert _window(torch.tensor([[[-3.0, 0.0]], [[-4.0, 1.0]]])) == (1, 5)
+    assert _window(torch.tensor([[[-3.0, 2.0]]])) == (-3, 2)
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_results_name_no_commit_of_another_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nullsight.app import results_file

@@ -185,7 +185,8 @@ def _db(scored: Scored, name: str, number: int) -> str:
 
 
 def _window(image: Tensor) -> tuple[float, float]:
-    low, high = float(image.min()), float(image.max())
+    seen = image.norm(dim=0) if image.ndim == 3 and image.shape[0] == 2 else image  # complex: shown as magnitude
+    low, high = float(seen.min()), float(seen.max())
     return (low, high) if high > low else (low, low + 1)
 
 
