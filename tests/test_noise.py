@@ -70,6 +70,12 @@ def test_each_sample_has_its_own_stream(noise: Noise) -> None:
     assert not torch.equal(noise.sample(clean, stream("another")), whole)
 
 
+@pytest.mark.parametrize("mean", [1e30, float("nan")])
+def test_means_that_no_count_has_are_one_sentence(mean: float) -> None:
+    with pytest.raises(InputError, match="expected mean counts from 0 to 9e18"):
+        Poisson(1.0).sample(torch.full((1, 2), mean), Draws(0, 0, (0,)).of("noise"))
+
+
 def test_poisson_counts_are_whole_multiples_of_the_gain() -> None:
     counts = Poisson(0.25).sample(torch.full((4, 100), 3.0), stream()) / 0.25
     assert torch.allclose(counts, counts.round(), atol=1e-4)

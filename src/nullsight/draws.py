@@ -46,9 +46,19 @@ class Stream:
         return self._stack([one.standard_normal(shape) for one in self._generators], shape)
 
     def poisson(self, mean: Tensor) -> Tensor:
-        """Return Poisson draws with means ``(batch, ...)`` (>= 0), in their dtype and on their device."""
+        """Return Poisson draws with means ``(batch, ...)`` (>= 0), in their dtype and on their device.
+
+        Raises:
+            InputError: a mean that is negative, NaN or above what counts can hold (9e18).
+        """
         rows = mean.detach().to("cpu", torch.float64).numpy()
-        drawn = [one.poisson(row) for one, row in zip(self._generators, rows, strict=True)]
+        try:
+            drawn = [one.poisson(row) for one, row in zip(self._generators, rows, strict=True)]
+        except ValueError:
+            raise InputError(
+                f"expected mean counts from 0 to 9e18, but {rows.min():.3g} to {rows.max():.3g} came: correct the "
+                f"gain, or lower the learning rate where a network made them"
+            ) from None
         return self._stack(drawn, tuple(mean.shape[1:])).to(mean.device, mean.dtype)
 
     @staticmethod
