@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 import nullsight as ns
 from nullsight.app import fit
+from nullsight.app.prepare import prepare
 from nullsight.data import MeasurementFile, MeasurementSet, TruthFile, TruthSet, write_measurements, write_truth
 from nullsight.losses.base import Loss
 from nullsight.recipe import load_recipe
-from nullsight.schema import Recipe
+from nullsight.schema import Recipe, read_recipe
 from nullsight.training import Interrupted, Settings, Silent
-from tests.toy_recipes import NETWORK, TRAINING, Shell, images
+from nullsight.types import InputError
+from tests.toy_recipes import NETWORK, TRAINING, Shell, images, simulated
 
 SHAPE = (1, 12, 12)
 
@@ -254,6 +256,19 @@ def test_one_mask_a_sample_is_trained_split_and_scored(shell: Shell, tmp_path: P
     assert shell("evaluate", "run") == 0 and "p5" in shell.out and "PSNR" in shell.out
     assert shell("reconstruct", "run", "y.h5", "-o", "pictures") == 0
     assert {p.stem for p in Path("pictures").iterdir()} == set(names)
+
+
+def test_patients_in_a_text_file_are_held_out_whole(shell: Shell, tmp_path: Path) -> None:
+    recipe = simulated(Path("."))
+    Path("patients.txt").write_text("anna\n" + "bert\n" * 5)
+    overrides = ["data.groups=patients.txt", "data.held_out=0.5"]
+    ready = prepare(read_recipe(recipe, overrides), Path("."), {})
+    assert ready.held_out is not None and {len(ready.data), len(ready.held_out)} == {1, 5}
+    Path("patients.txt").write_text("anna\n")
+    with pytest.raises(InputError, match=r"expected 6 groups"):
+        prepare(read_recipe(recipe, overrides), Path("."), {})
+    with pytest.raises(InputError, match=r"nobody\.txt"):
+        prepare(read_recipe(recipe, ["data.groups=nobody.txt", "data.held_out=0.5"]), Path("."), {})
 
 
 def test_arguments_of_fit_are_checked(tmp_path: Path) -> None:

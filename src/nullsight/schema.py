@@ -58,6 +58,7 @@ class DataSection(_Strict):
     axes: str | None = None
     key: str | None = None
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    groups: str | None = None
 
 
 class SimulateSection(_Strict):

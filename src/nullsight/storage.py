@@ -17,6 +17,15 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
+def in_a_sentence(path: Path) -> Iterator[None]:
+    """Turn what the system says of a write that fails (a full disk, a closed folder) into an :class:`InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(_sentence(path, error)) from error
+
+
+@contextmanager
 def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """Open a file for writing and reading that takes the place ``path`` only when everything in it is on the disk.
 

@@ -17,7 +17,7 @@ from nullsight.training import Observer, TruthScore
 from nullsight.training.evidence import check_truth
 from nullsight.types import InputError
 
-PLACES = ("measurements", "truth", "test_measurements", "test_truth")
+PLACES = ("measurements", "truth", "test_measurements", "test_truth", "groups")
 """The keys of [data] that are files or folders."""
 
 
@@ -68,7 +68,8 @@ def prepare(recipe: Recipe, root: Path, arrays: Mapping[str, Tensor]) -> Ready:
     kept: tuple[int, ...] = tuple(range(len(inputs.data)))
     held: tuple[int, ...] = ()
     if section.held_out > 0:
-        kept, held = split(inputs.data, section.held_out, recipe.seed, inputs.groups)
+        groups = inputs.groups if section.groups is None else read_groups(place(section.groups, root))
+        kept, held = split(inputs.data, section.held_out, recipe.seed, groups)
     return Ready(
         experiment=experiment,
         data=inputs.data.take(kept) if held else inputs.data,
@@ -78,6 +79,20 @@ def prepare(recipe: Recipe, root: Path, arrays: Mapping[str, Tensor]) -> Ready:
         observers=_observers(recipe, root, arrays),
         sources=checksums(*_files(section, root, with_truth=needs)),
     )
+
+
+def read_groups(path: Path) -> tuple[str, ...]:
+    """Return which volume or patient each sample belongs to, from a text file with one name a line.
+
+    Raises:
+        InputError: the file cannot be read as text.
+    """
+    try:
+        return tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"expected one name of a patient or volume a line in {path}, but reading failed: {error}"
+        ) from None
 
 
 def _files(section: DataSection, root: Path, *, with_truth: bool) -> list[Path]:

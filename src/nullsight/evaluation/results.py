@@ -108,7 +108,7 @@ def merge(old: Result, new: Result) -> Result:
     Raises:
         InputError: the two are not about the same task, data, PSNR unit and images.
     """
-    for key in ("task", "dataset", "psnr_unit", "test_images", "duplicates_counted_once"):
+    for key in ("task", "dataset", "psnr_unit", "test_images", "duplicates_counted_once", "machine", "threads"):
         if old[key] != new[key]:
             raise InputError(
                 f"expected results with the same {key} in one file, but {old[key]!r} and {new[key]!r} came: write them "

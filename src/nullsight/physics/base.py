@@ -195,7 +195,7 @@ class Masked(Iterative):
     def __init__(self, whole: LinearPhysics, keep: Tensor) -> None:
         super().__init__(whole.image_shape, whole.measurement_shape)
         self.whole = whole
-        self.register_buffer("keep", self._keep(keep))
+        self.register_buffer("keep", self._keep(keep).to(like(whole).device))
 
     @property
     def measured(self) -> Tensor | None:
@@ -215,7 +215,7 @@ class Masked(Iterative):
 
     def subset(self, keep: Tensor) -> Physics:
         """Return the operator that sees what both masks keep."""
-        return Masked(self.whole, self.keep & self._keep(keep))
+        return Masked(self.whole, self.keep & self._keep(keep).to(self.keep.device))
 
 
 def stated_error(physics: Physics) -> float:

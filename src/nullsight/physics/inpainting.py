@@ -64,7 +64,7 @@ class Inpainting(LinearPhysics):
 
     def subset(self, keep: Tensor) -> Physics:
         """Return inpainting with the pixels that are in both masks."""
-        return Inpainting(self.image_shape, self.mask & self._keep(keep))
+        return Inpainting(self.image_shape, self.mask & self._keep(keep).to(self.mask.device))
 
 
 def truth_values(mask: Tensor, what: str) -> Tensor:

@@ -71,7 +71,7 @@ class CartesianMRI(LinearPhysics):
 
     def subset(self, keep: Tensor) -> Physics:
         """Return the operator that sees what both masks keep; quicker where real and imaginary part go together."""
-        wide = self._keep(keep)
+        wide = self._keep(keep).to(self.mask.device)
         if bool((wide[:, :, :1] != wide[:, :, 1:]).any()):
             return super().subset(keep)
         return CartesianMRI(self.image_shape, self.mask & wide[:, :, :1])

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nullsight.storage import replace_file
+from nullsight.storage import in_a_sentence, replace_file
 from nullsight.types import InputError
 
 _FILE = "metrics.jsonl"
@@ -25,7 +25,8 @@ class Metrics:
         if self.path is not None:
             known = read_metrics(self.path.parent)
             self.lines = [line for line in known if line["step"] <= step] if step else []
-            replace_file(self.path, "".join(json.dumps(line) + "\n" for line in self.lines).encode())
+            with in_a_sentence(self.path):
+                replace_file(self.path, "".join(json.dumps(line) + "\n" for line in self.lines).encode())
 
     def add(self, line: dict[str, Any]) -> None:
         """Write one line."""
@@ -44,7 +45,7 @@ class Metrics:
     def flush(self) -> None:
         """Make sure that the lines are on the disk."""
         if self.path is not None:
-            with open(self.path, "ab") as file:
+            with in_a_sentence(self.path), open(self.path, "ab") as file:
                 os.fsync(file.fileno())
 
 

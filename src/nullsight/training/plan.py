@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nullsight.storage import replace_file
+from nullsight.storage import in_a_sentence, replace_file
 from nullsight.training.settings import Settings
 from nullsight.types import InputError
 
@@ -39,7 +39,8 @@ class Plan:
 
     def write(self, out: Path) -> None:
         """Write the plan into a run folder."""
-        replace_file(out / _FILE, json.dumps(asdict(self), indent=2).encode())
+        with in_a_sentence(out / _FILE):
+            replace_file(out / _FILE, json.dumps(asdict(self), indent=2).encode())
 
     @staticmethod
     def read(out: Path) -> "Plan | None":
