@@ -60,7 +60,7 @@ name = "preconditioned_consistency"
 
 [[loss]]
 name = "equivariance"
-weight = 10.0
+weight = 1.0
 """,
     "measurement_consistency": """base = "common.toml"
 

@@ -66,6 +66,11 @@ class Batch:
 
 def check_batch(value: Tensor, shape: tuple[int, ...], what: str) -> None:
     """Raise an :class:`InputError` unless ``value`` is a floating-point batch ``(batch, *shape)``."""
+    if not isinstance(value, Tensor):
+        raise InputError(
+            f"expected a batch of {what}s as a torch tensor, but {type(value).__name__} came: an array goes in with "
+            f"torch.from_numpy(...).float()"
+        )
     came = tuple(value.shape)
     if came == shape:
         raise InputError(

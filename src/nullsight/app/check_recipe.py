@@ -53,4 +53,7 @@ def physics_of(recipe: Recipe, root: Path) -> Physics:
 
 
 def _lines(findings: Sequence[Finding]) -> list[str]:
-    return [f"  {one}" + (f" ({one.message})" if one.message else "") for one in findings]
+    return [
+        f"  {one}" + (f" ({one.message})" if one.message and not one.message.startswith(one.name) else "")
+        for one in findings
+    ]

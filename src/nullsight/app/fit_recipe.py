@@ -56,6 +56,8 @@ def resume_run(folder: Path, overrides: Sequence[str]) -> Outcome:
     Raises:
         InputError: no run there, its measurements are gone or have changed, or an override that a run cannot change.
     """
+    if folder.is_file():
+        raise InputError(f"expected a run folder after --resume, but the file {folder} came: fit {folder} begins a run")
     free = {*(f"training.{name}" for name in FREE), *(f"data.{name}" for name in PLACES)}
     for override in overrides:
         if override.partition("=")[0].strip() not in free:

@@ -104,6 +104,8 @@ def _files(section: DataSection, root: Path, *, with_truth: bool) -> list[Path]:
 
 def _observers(recipe: Recipe, root: Path, arrays: Mapping[str, Tensor]) -> tuple[Observer, ...]:
     section = recipe.data
+    if section.test_measurements is None and section.test_truth is not None:
+        raise InputError("expected test_measurements beside test_truth in the recipe's [data], but none came: add them")
     if section.test_measurements is None or section.test_truth is None:
         return ()
     test = read_inputs(section.test_measurements, section, recipe.physics, root, arrays, container_first=True).data

@@ -67,8 +67,8 @@ def content(scored: Scored, folders: Sequence[Path]) -> ReportContent:
     terms = " + ".join(f"{_weight(w)}{type(loss).__name__}" for w, loss in experiment.loss.terms())
     summary = (
         f"{type(experiment.reconstructor).__name__} for {type(experiment.physics).__name__}, trained from {learned}. "
-        f"Loss: {terms}."
-    )
+        f"Loss: {terms}. {scored.statement.capitalize() if 'trained on' in scored.statement else ''}"
+    ).strip()
     return ReportContent(
         title=recipe.title or folders[0].resolve().name,
         summary=summary,
@@ -119,7 +119,7 @@ def example(scored: Scored, number: int) -> Example:
         top = float(torch.quantile((start - reference).abs().flatten().float(), 0.995)) or window[1] - window[0]
         panels += [
             error_map(image, reference, top=top, label=f"error of {name}")
-            for name, image in {**images, "A_dagger y": start}.items()
+            for name, image in {"A_dagger y": start, **images}.items()  # each under its picture
         ]
     first = next(iter(images))
     slider = ("A_dagger y", first) if start.ndim >= 3 else None

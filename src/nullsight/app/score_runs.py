@@ -31,6 +31,7 @@ class Scored:
         data: the measurements they were scored on.
         truth: their references, or None.
         evaluation: the scores of all of them and of ``A_dagger y``.
+        statement: which measurements those were, in words.
     """
 
     runs: dict[str, Run]
@@ -38,6 +39,7 @@ class Scored:
     data: MeasurementSet
     truth: TruthSet | None
     evaluation: Evaluation
+    statement: str
 
 
 def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: Path | None = None) -> Scored:
@@ -68,7 +70,9 @@ def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: 
     first = next(iter(methods))
     baselines = {**{name: method for name, method in methods.items() if name != first}, "A_dagger y": dagger}
     found = evaluate(methods[first], data, reference, name=first, baselines=baselines)
-    return Scored(opened, recipe, data, reference, found)
+    seen = measurements is None and test is None
+    where = "the measurements trained on (no test measurements are named): new ones may score lower" if seen else chosen
+    return Scored(opened, recipe, data, reference, found, f"scored on {where}")
 
 
 def evaluate_runs(
@@ -79,12 +83,14 @@ def evaluate_runs(
     scored = score(folders, measurements=measurements, truth=truth)
     if out is not None and scored.truth is None:
         raise InputError("expected ground truth for a results file, but there is none: add --truth")
-    lines = [*image_lines(scored.evaluation), *table_lines(scored.evaluation)]
+    lines = [*image_lines(scored.evaluation), *table_lines(scored.evaluation), scored.statement]
     if out is not None:
         notes = {
             name: method_notes(run, folders[name], training_psnr(folders[name])) for name, run in scored.runs.items()
         }
-        command = "nullsight evaluate " + " ".join(str(path) for path in runs)
+        given = [("--measurements", measurements), ("--truth", truth), ("--out", out)]
+        words = [*map(str, runs), *(f"{name} {path}" for name, path in given if path is not None)]
+        command = " ".join(["nullsight evaluate", *words])
         write_result(out, to_result(scored.evaluation, setting(scored.recipe, command), notes))
         lines.append(f"wrote {out}")
     return Outcome(tuple(lines))
