@@ -9,7 +9,7 @@ from nullsight.training.plan import LOOKS, Plan, make_plan, planned_steps, steps
 from nullsight.types import InputError
 
 _LEAST = 3  # timed steps, after one that warms up
-_MOST = 50
+_MOST = 300
 _SHARE = 0.03  # of the budget may go into timing, once the least is done
 
 
