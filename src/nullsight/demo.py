@@ -12,7 +12,9 @@ from nullsight.outcome import Outcome, Say
 from nullsight.storage import whole_file, write_atomically
 
 SIZE = 64  # pixels
-PHANTOMS = 330  # the last 30 to test
+VIEWS = 24  # over 180 degrees
+PHANTOMS = 330
+TRAIN = 300  # the others test
 
 COMMON = f"""title = "Sparse-view CT of made-up anatomy, learned from sinograms alone"
 seed = 0
@@ -20,8 +22,8 @@ seed = 0
 [simulate]
 images = "phantoms.npy"
 axes = "NCHW"
-train = [0, {PHANTOMS - 30}]
-test = [{PHANTOMS - 30}, {PHANTOMS}]
+train = [0, {TRAIN}]
+test = [{TRAIN}, {PHANTOMS}]
 
 [data]
 measurements = "train.h5"
@@ -32,7 +34,7 @@ test_truth = "test_truth.h5"
 [physics]
 name = "parallel_beam_ct"
 image_shape = [1, {SIZE}, {SIZE}]
-angles = 24
+angles = {VIEWS}
 
 [group]
 name = "rotations"
@@ -94,7 +96,7 @@ def demo(out: Path, *, say: Say = print) -> Outcome:
             np.save(file, anatomy_phantoms(PHANTOMS, SIZE, seed=0).numpy())
     for name, text in {"common": COMMON, **ROWS}.items():
         write_atomically(out / f"{name}.toml", text)
-    say(f"{PHANTOMS} phantoms of {SIZE} x {SIZE} pixels, 24 views each; three trainings of a minute each follow")
+    say(f"{PHANTOMS} phantoms of {SIZE} x {SIZE} pixels, {VIEWS} views each; three trainings of a minute each follow")
     scored = table(out, runs=out / "runs", results=out / "results.json", say=say)
     if scored.code:
         return scored

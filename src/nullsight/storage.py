@@ -38,14 +38,13 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """
     temporary = _prepare(path, overwrite=overwrite)
     try:
-        with open(temporary, "x+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync(path.parent)
-    except OSError as error:
-        raise InputError(_sentence(path, error)) from error
+        with in_a_sentence(path):
+            with open(temporary, "x+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -121,10 +120,8 @@ def sync(path: Path) -> None:
 def _prepare(path: Path, *, overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise InputError(f"expected a name that is free, but {path} exists: choose another or ask to overwrite it")
-    try:
+    with in_a_sentence(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(_sentence(path, error)) from error
     return path.parent / f".{path.name}.{secrets.token_hex(4)}.writing"
 
 

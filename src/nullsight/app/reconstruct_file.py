@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from nullsight.app.inputs import read_inputs
-from nullsight.app.runs import load, rebuild
+from nullsight.app.runs import load
 from nullsight.data import ArrayFile, write_images
 from nullsight.outcome import Outcome
+from nullsight.recipe import load_recipe
 from nullsight.schema import Recipe
 from nullsight.types import InputError
 
@@ -28,7 +29,7 @@ def reconstruct_file(
     if out.exists() and not overwrite:  # before the work, not after it
         raise InputError(f"expected a name that is free, but {out} exists: choose another or add --overwrite")
     trained = load(run)
-    _, recipe, arrays = rebuild(run)
+    recipe, arrays = load_recipe(run)
     section, own, root = recipe.data, recipe.physics, run
     if other is not None:
         section, own, root, arrays = other[0].data, other[0].physics, other[1], {}

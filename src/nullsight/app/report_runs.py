@@ -67,8 +67,8 @@ def content(scored: Scored, folders: Sequence[Path]) -> ReportContent:
     terms = " + ".join(f"{_weight(w)}{type(loss).__name__}" for w, loss in experiment.loss.terms())
     summary = (
         f"{type(experiment.reconstructor).__name__} for {type(experiment.physics).__name__}, trained from {learned}. "
-        f"Loss: {terms}. {scored.statement.capitalize() if 'trained on' in scored.statement else ''}"
-    ).strip()
+        f"Loss: {terms}."
+    ) + (f" {scored.statement.capitalize()}." if scored.seen else "")
     return ReportContent(
         title=recipe.title or folders[0].resolve().name,
         summary=summary,

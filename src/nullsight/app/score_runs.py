@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nullsight.app.inputs import read_inputs, read_references
 from nullsight.app.results_file import method_notes, setting
-from nullsight.app.runs import load, rebuild
+from nullsight.app.runs import load
 from nullsight.app.score_lines import image_lines
 from nullsight.app.score_lines import table_lines as table_lines
 from nullsight.assemble import place
@@ -16,6 +16,7 @@ from nullsight.data import MeasurementSet, TruthSet
 from nullsight.evaluation import Evaluation, dagger, evaluate, to_result, write_result
 from nullsight.outcome import Outcome
 from nullsight.physics.base import Physics
+from nullsight.recipe import load_recipe
 from nullsight.schema import Recipe
 from nullsight.training import Run
 from nullsight.types import InputError
@@ -31,7 +32,8 @@ class Scored:
         data: the measurements they were scored on.
         truth: their references, or None.
         evaluation: the scores of all of them and of ``A_dagger y``.
-        statement: which measurements those were, in words.
+        source: where the measurements came from.
+        seen: whether they are the ones that the first run was trained on.
     """
 
     runs: dict[str, Run]
@@ -39,7 +41,15 @@ class Scored:
     data: MeasurementSet
     truth: TruthSet | None
     evaluation: Evaluation
-    statement: str
+    source: str
+    seen: bool
+
+    @property
+    def statement(self) -> str:
+        """Which measurements were scored, in words."""
+        if self.seen:
+            return "scored on the measurements trained on (no test measurements are named): new ones may score lower"
+        return f"scored on {self.source}"
 
 
 def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: Path | None = None) -> Scored:
@@ -55,7 +65,7 @@ def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: 
     """
     opened = {name: load(path) for name, path in runs.items()}
     folder = next(iter(runs.values()))
-    _, recipe, arrays = rebuild(folder)
+    recipe, arrays = load_recipe(folder)
     section = recipe.data
     test = section.test_measurements
     chosen = str(measurements.resolve()) if measurements is not None else (test or section.measurements)
@@ -70,9 +80,7 @@ def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: 
     first = next(iter(methods))
     baselines = {**{name: method for name, method in methods.items() if name != first}, "A_dagger y": dagger}
     found = evaluate(methods[first], data, reference, name=first, baselines=baselines)
-    seen = measurements is None and test is None
-    where = "the measurements trained on (no test measurements are named): new ones may score lower" if seen else chosen
-    return Scored(opened, recipe, data, reference, found, f"scored on {where}")
+    return Scored(opened, recipe, data, reference, found, chosen, seen=measurements is None and test is None)
 
 
 def evaluate_runs(
@@ -98,7 +106,7 @@ def evaluate_runs(
 
 def training_psnr(folder: Path) -> float | None:
     """Return a run's mean PSNR on its own training measurements, where their truth is known."""
-    _, recipe, _ = rebuild(folder)
+    recipe, _ = load_recipe(folder)
     section = recipe.data
     if section.truth is None or section.measurements is None:
         return None
