@@ -8,7 +8,7 @@ from nullsight import groups, losses, networks, noise, physics, reconstructors, 
 from nullsight.groups import interpolation
 from nullsight.networks import norms
 from nullsight.physics import filters
-from nullsight.reconstructors import data_steps, unrolled
+from nullsight.reconstructors import constraints, data_steps, unrolled, weightings
 
 MAKERS = physics.MAKERS
 NETWORKS: Mapping[str, type[nn.Module]] = networks.TABLE
@@ -22,6 +22,8 @@ TABLES: tuple[Mapping[str, type], ...] = (
     norms.TABLE,
     reconstructors.TABLE,
     data_steps.TABLE,
+    weightings.TABLE,
+    constraints.TABLE,
     unrolled.FORMS,
     losses.TABLE,
     losses.ERRORS,

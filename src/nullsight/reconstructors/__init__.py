@@ -4,18 +4,23 @@ The parts of an unrolled one are values with tables of their own, ``data_steps.T
 """
 
 from nullsight.reconstructors.base import Reconstructor
+from nullsight.reconstructors.constraints import AnyValue, Constraint, NonNegative
 from nullsight.reconstructors.data_steps import DataStep, LeastSquares, Preconditioned
 from nullsight.reconstructors.simple import ArtifactRemoval, Direct, LinearInverse, NullSpace
 from nullsight.reconstructors.unrolled import Form, Proximal, TwoInputs, Unrolled, UnrolledUntied
+from nullsight.reconstructors.weightings import Unweighed, Weighed, Weighting, WhereKnown
 
 __all__ = [
     "TABLE",
+    "AnyValue",
     "ArtifactRemoval",
+    "Constraint",
     "DataStep",
     "Direct",
     "Form",
     "LeastSquares",
     "LinearInverse",
+    "NonNegative",
     "NullSpace",
     "Preconditioned",
     "Proximal",
@@ -23,6 +28,10 @@ __all__ = [
     "TwoInputs",
     "Unrolled",
     "UnrolledUntied",
+    "Unweighed",
+    "Weighed",
+    "Weighting",
+    "WhereKnown",
 ]
 
 TABLE: dict[str, type[Reconstructor]] = {
