@@ -15,6 +15,7 @@ NETWORKS: Mapping[str, type[nn.Module]] = networks.TABLE
 TABLES: tuple[Mapping[str, type], ...] = (
     physics.TABLE,
     filters.TABLE,
+    physics.SPLITS,
     noise.TABLE,
     groups.TABLE,
     interpolation.TABLE,

@@ -21,6 +21,7 @@ from nullsight.physics.inpainting import Inpainting, bernoulli_mask, periodic_ma
 from nullsight.physics.least_squares import LeastSquares, WeightedLeastSquares
 from nullsight.physics.matrix import MatrixOperator, gaussian_matrix, load_matrix
 from nullsight.physics.mri import CartesianMRI, cartesian_mask
+from nullsight.physics.splits import SPLITS, RandomBlocks, RandomEntries, RandomLines, Split
 from nullsight.physics.tomography import ParallelBeamCT, equispaced
 
 TABLE: dict[str, type[Physics]] = {
@@ -55,6 +56,7 @@ MAKERS: dict[str, Callable[..., Tensor]] = {
 
 __all__ = [
     "MAKERS",
+    "SPLITS",
     "TABLE",
     "Blur",
     "BlurValid",
@@ -72,6 +74,10 @@ __all__ = [
     "MatrixOperator",
     "ParallelBeamCT",
     "Physics",
+    "RandomBlocks",
+    "RandomEntries",
+    "RandomLines",
+    "Split",
     "Stacked",
     "Transformed",
     "WeightedLeastSquares",

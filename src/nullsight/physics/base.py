@@ -75,6 +75,15 @@ class Physics(Batches, ABC):
         """Return the same physics seeing only ``keep``, bool ``(1 or batch, *measurement_shape)`` or without batch."""
         raise InputError(f"expected an operator that can leave out measurements, but {type(self).__name__} cannot")
 
+    def crop(self, corner: Tensor, size: Sequence[int]) -> "Physics":
+        """Return the operator on windows of images, ``crop.A(window of x) = window of A(x)``; for local operators.
+
+        Args:
+            corner: first pixel of each sample's window, int64 ``(batch, spatial axes)``.
+            size: of the windows along the spatial axes.
+        """
+        raise InputError(f"expected an operator that is local, such as Inpainting, but {type(self).__name__} is not")
+
     def extra_repr(self) -> str:
         """Return the shapes, for ``print(physics)``."""
         return f"image {self.image_shape}, measurement {self.measurement_shape}"

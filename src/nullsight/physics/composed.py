@@ -5,10 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nullsight.physics.base import Iterative, LinearPhysics, Masked, stated_error
+from nullsight.draws import Draws
+from nullsight.physics.base import Iterative, LinearPhysics, Masked, Physics, like, stated_error
+from nullsight.physics.ensembles import white
+from nullsight.physics.least_squares import Weighs
 from nullsight.types import Acts, Element, Image, InputError, Measurement
 
-__all__ = ["Masked", "Stacked", "Transformed"]
+__all__ = ["Masked", "Stacked", "Transformed", "transformed"]
 
 
 class Transformed(LinearPhysics):
@@ -63,6 +66,27 @@ class Transformed(LinearPhysics):
             return self.physics.dagger_error
         return stated_error(self)
 
+    def norm(self) -> float:
+        """Return that of ``A`` where ``T_g`` is orthogonal, which is tried on white noise; else from Lanczos steps."""
+        inverse = getattr(self.group, "inverse", None)
+        if inverse is None:
+            return super().norm()
+        size = self.samples or 1
+        x = white(self.image_shape, Draws(0, 0, tuple(range(size))).of("norm")).to(like(self.physics))
+        g = self._elements(size)
+        back, transposed = self.group.act(inverse(g), x), self.group.act_adjoint(g, x)
+        return self.physics.norm() if torch.equal(back, transposed) else super().norm()
+
+    def dagger_gain(self) -> float:
+        """Return that of ``A``: ``T_g^-1 A_dagger A T_g`` has its eigenvalues."""
+        return self.physics.dagger_gain()
+
+    def subset(self, keep: Tensor) -> Physics:
+        """Return what ``keep`` leaves of ``A``, behind the same transformation."""
+        part = self.physics.subset(keep)
+        assert isinstance(part, LinearPhysics)
+        return type(self)(part, self.group, self.g)
+
     def _elements(self, batch: int) -> Element:
         # groups take elements on the CPU, wherever the images are
         return self.g.cpu().expand(batch, *self.g.shape[1:])
@@ -79,6 +103,21 @@ class Transformed(LinearPhysics):
         if inverse is None:
             return self.group.act_adjoint(self._elements(len(x)), x)
         return self.group.act(inverse(self._elements(len(x))), x)
+
+
+class TransformedWeighed(Transformed):
+    """As :class:`Transformed`, for an operator that can weigh its measurements."""
+
+    def weigh(self, y: Measurement) -> Measurement:
+        """Return ``W y`` with the weighting of ``A``: ``T_g^T A^T W A T_g`` is as near the identity."""
+        assert isinstance(self.physics, Weighs)
+        return self.physics.weigh(y)
+
+
+def transformed(physics: LinearPhysics, group: Acts, g: Element) -> Transformed:
+    """Return ``A T_g``, which can weigh its measurements where ``A`` can; InputError where T_g is not linear."""
+    kind = TransformedWeighed if isinstance(physics, Weighs) else Transformed
+    return kind(physics, group, g)
 
 
 class Stacked(Iterative):

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nullsight.draws import Draws
 from nullsight.physics.base import LinearPhysics, Physics
+from nullsight.physics.windows import windows
 from nullsight.types import Image, InputError, Measurement
 
 
@@ -65,6 +66,11 @@ class Inpainting(LinearPhysics):
     def subset(self, keep: Tensor) -> Physics:
         """Return inpainting with the pixels that are in both masks."""
         return Inpainting(self.image_shape, self.mask & self._keep(keep).to(self.mask.device))
+
+    def crop(self, corner: Tensor, size: Sequence[int]) -> Physics:
+        """Return inpainting of the windows, with their parts of the mask (see :func:`~.windows.windows`)."""
+        mask = self.mask.expand(len(corner), *self.mask.shape[1:])
+        return Inpainting((self.image_shape[0], *size), windows(mask, corner, size))
 
 
 def truth_values(mask: Tensor, what: str) -> Tensor:
