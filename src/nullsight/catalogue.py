@@ -29,6 +29,7 @@ TABLES: tuple[Mapping[str, type], ...] = (
     losses.TABLE,
     losses.ERRORS,
     losses.SCALINGS,
+    losses.RESIDUALS,
     losses.AUGMENTATIONS,
     training.OPTIMISERS,
     training.SCHEDULES,

@@ -16,6 +16,7 @@ from nullsight.losses import (
     AugmentedSupervised,
     ChangedOperator,
     Equivariance,
+    EquivariantSplitting,
     Evidence,
     Gamma,
     GroupAction,
@@ -26,10 +27,13 @@ from nullsight.losses import (
     MeasurementConsistency,
     PerturbedOperator,
     PreconditionedConsistency,
+    Splitting,
     Supervised,
+    ThroughDagger,
 )
 from nullsight.noise import Gaussian, Poisson
 from nullsight.physics.base import LinearPhysics, Physics
+from nullsight.physics.splits import RandomEntries
 
 N, M, BATCH = 6, 4, 4
 
@@ -182,6 +186,10 @@ LOSSES: list[Case] = [
     Case("equivariance 3 huber", lambda: Equivariance(Roll(), transforms=3, error=Huber(0.5))),
     Case("equivariance gaussian", lambda: Equivariance(Roll(), Gaussian(0.1), 2), zero=False),
     Case("equivariance poisson", lambda: Equivariance(Roll(), Poisson(0.1)), zero=False),
+    # f ignores which entries it is shown, so none of these is zero
+    Case("splitting", lambda: Splitting(RandomEntries(0.6)), zero=False),
+    Case("splitting, dagger", lambda: Splitting(RandomEntries(0.6), ThroughDagger(), kept=0.5), zero=False),
+    Case("equivariant_splitting", lambda: EquivariantSplitting(Roll(), RandomEntries(0.6)), zero=False),
     Case("supervised", Supervised),
     Case("supervised + ei", lambda: Supervised() + 10 * Equivariance(Roll())),
     Case("semi-supervised", lambda: Supervised() + MeasurementConsistency() + 10 * Equivariance(Roll())),

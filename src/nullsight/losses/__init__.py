@@ -15,6 +15,7 @@ from nullsight.losses.augmentation import (
 from nullsight.losses.base import Loss, Player, Ramp, Weight, WeightedSum
 from nullsight.losses.consistency import MeasurementConsistency, PreconditionedConsistency
 from nullsight.losses.equivariance import Equivariance
+from nullsight.losses.equivariant_splitting import EquivariantSplitting
 from nullsight.losses.errors import (
     L1,
     AsPublished,
@@ -27,12 +28,15 @@ from nullsight.losses.errors import (
     mean_error,
 )
 from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual, labelled
+from nullsight.losses.residuals import RESIDUALS, Entrywise, Residual, ThroughDagger, WeighedSquare
+from nullsight.losses.splitting import Splitting
 from nullsight.losses.supervised import AugmentedSupervised, Supervised
 
 __all__ = [
     "AUGMENTATIONS",
     "ERRORS",
     "L1",
+    "RESIDUALS",
     "SCALINGS",
     "TABLE",
     "AdversarialEquivariance",
@@ -41,7 +45,9 @@ __all__ = [
     "Augmentation",
     "AugmentedSupervised",
     "ChangedOperator",
+    "Entrywise",
     "Equivariance",
+    "EquivariantSplitting",
     "Error",
     "Evidence",
     "Gamma",
@@ -59,12 +65,16 @@ __all__ = [
     "PreconditionedConsistency",
     "Ramp",
     "Reconstruct",
+    "Residual",
     "Scaling",
     "Scene",
+    "Splitting",
     "Supervised",
+    "ThroughDagger",
     "Turned",
     "UnitNorm",
     "Virtual",
+    "WeighedSquare",
     "Weight",
     "WeightedSum",
     "labelled",
@@ -75,6 +85,8 @@ TABLE: dict[str, type[Loss]] = {
     "measurement_consistency": MeasurementConsistency,
     "preconditioned_consistency": PreconditionedConsistency,
     "equivariance": Equivariance,
+    "splitting": Splitting,
+    "equivariant_splitting": EquivariantSplitting,
     "supervised": Supervised,
     "adversarial_equivariance": AdversarialEquivariance,
     "augmented_supervised": AugmentedSupervised,

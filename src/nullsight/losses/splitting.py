@@ -1,0 +1,115 @@
+"""Splitting: a part of the measurement is hidden from the reconstructor, which has to predict it."""
+
+from abc import abstractmethod
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from nullsight.draws import Draws
+from nullsight.losses.base import Evidence, Loss
+from nullsight.losses.errors import UNIT_NORM, Scaling
+from nullsight.losses.residuals import ENTRYWISE, Residual
+from nullsight.physics.base import Physics
+from nullsight.physics.splits import Split, measured_entries
+from nullsight.physics.windows import random_corners, windows
+from nullsight.types import InputError, Scalar
+
+
+class SplittingLoss(Loss):
+    """What losses share that hide entries: draw, reconstruct from the kept ones, compare with all that is measured.
+
+    A subclass says in which frame f reconstructs. The draws are those of the evidence, in training and in evaluation.
+    """
+
+    def __init__(self, split: Split, residual: Residual, kept: float, crop: int | None, scaling: Scaling) -> None:
+        super().__init__()
+        if kept < 0 or (crop is not None and crop < 1):
+            raise InputError(
+                f"expected kept entries to count 0 or more and a crop of at least 1 pixel, but {kept} and {crop} came"
+            )
+        self.split, self.residual, self.kept, self.crop, self.scaling = split, residual, kept, crop, scaling
+
+    @abstractmethod
+    def _frame(self, evidence: Evidence) -> Physics: ...
+
+    @property
+    def detail(self) -> str:
+        """The split's name."""
+        return type(self.split).__name__
+
+    def forward(self, evidence: Evidence) -> Scalar:
+        """Return the error of a batch."""
+        seen = self._window(evidence)
+        keep = self.split.sample(seen.physics, seen.draws.of("splitting"))
+        frame = self._frame(seen)
+        shown = torch.where(keep, seen.y, torch.zeros_like(seen.y))
+        x = seen.reconstruct(shown, frame.subset(keep), draws=_later(seen.draws))
+        return self.residual.between(frame.A(x), self._weight(keep, seen), seen, self.scaling)
+
+    def _weight(self, keep: Tensor, seen: Evidence) -> Tensor:
+        """Return 1 for hidden entries, ``kept`` for the others and 0 where nothing is measured."""
+        weight = measured_entries(seen.physics, len(keep)).to(seen.y)
+        return torch.where(keep, self.kept * weight, weight)
+
+    def _window(self, evidence: Evidence) -> Evidence:
+        """Return the evidence of one random window a sample, the same size for all."""
+        if self.crop is None:
+            return evidence
+        space = evidence.physics.image_shape[1:]
+        size = tuple(min(self.crop, n) for n in space)
+        corner = random_corners(space, size, evidence.draws.of("splitting window"))
+        physics = evidence.physics.crop(corner, size)
+        y = windows(evidence.y, corner, physics.measurement_shape[1:])
+        return replace(evidence.unlabelled(), y=y, physics=physics, start=None)
+
+
+class Splitting(SplittingLoss):
+    """The error between ``A x`` and ``y`` on hidden entries, with ``x = f(y1, A1)`` from the kept entries alone.
+
+    With the defaults: the mean over hidden entries of ``(A x - y)^2 / (scale * norm(A))^2``. Noise that is independent
+    from entry to entry only adds a constant to it, so that f cannot learn the noise. What no split brings into view,
+    because no measurement in the set has it, is not taught. Batson, Royer, "Noise2Self", ICML 2019; Yaman et al.,
+    "Self-supervised learning of physics-guided reconstruction neural networks without fully sampled reference data"
+    (SSDU), Magnetic Resonance in Medicine 2020. Averages over splits at test
+    time: :class:`~nullsight.reconstructors.SplitAverage`.
+
+    Args:
+        split: how entries are hidden.
+        residual: how prediction and measurement are compared; for tomography one of the others than ``Entrywise``.
+        kept: how much an entry that f has seen counts beside a hidden one, >= 0: 0 hidden ones alone, 1 all alike,
+            ``(1 - keep) / keep`` both parts with equal totals. Noisy data want 0.
+        crop: pixels along each side of a random window, one a sample, of which f sees measurement and operator alone
+            (the whole side where the image is smaller); for local operators. None: whole images.
+        scaling: the units; which entries count is decided by ``kept`` and by what is measured.
+
+    Raises:
+        InputError: ``kept`` below 0, or a crop below 1.
+
+    Example:
+        >>> from nullsight.losses.residuals import WeighedSquare
+        >>> from nullsight.physics import RandomEntries, RandomLines
+        >>> pixels = Splitting(RandomEntries(0.7), crop=64)
+        >>> views = Splitting(RandomLines(0.8, axis=1), WeighedSquare())
+        >>> (pixels + 10 * views).names
+        ['Splitting(RandomEntries)', 'Splitting(RandomLines)']
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        residual: Residual = ENTRYWISE,
+        kept: float = 0.0,
+        crop: int | None = None,
+        scaling: Scaling = UNIT_NORM,
+    ) -> None:
+        super().__init__(split, residual, kept, crop, scaling)
+
+    def _frame(self, evidence: Evidence) -> Physics:
+        return evidence.physics
+
+
+def _later(draws: Draws) -> Draws:
+    # other copies than those of f(y), so that a random f draws anew
+    batch = len(draws.ids)
+    return draws.repeat(2).take(range(batch, 2 * batch))
