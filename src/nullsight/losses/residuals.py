@@ -60,7 +60,8 @@ class ThroughDagger(Residual):
 
     The plain residual of an ill-conditioned operator is nearly blind where singular values are small: for computed
     tomography, at high frequencies. Through the approximate inverse it is about an error of images. The mean of w is
-    over the measured entries of each sample.
+    over the measured entries of each sample. What many entries see alike, such as all views the smooth parts of an
+    image, counts by the share of w that is left: :class:`WeighedSquare` counts it whole, where there is a ``weigh``.
 
     Args:
         error: how far two images are apart.
