@@ -8,7 +8,7 @@ from nullsight import groups, losses, networks, noise, physics, reconstructors, 
 from nullsight.groups import interpolation
 from nullsight.networks import norms
 from nullsight.physics import filters
-from nullsight.reconstructors import constraints, data_steps, unrolled, weightings
+from nullsight.reconstructors import constraints, data_steps, fits, unrolled, variation, weightings
 
 MAKERS = physics.MAKERS
 NETWORKS: Mapping[str, type[nn.Module]] = networks.TABLE
@@ -26,6 +26,8 @@ TABLES: tuple[Mapping[str, type], ...] = (
     weightings.TABLE,
     constraints.TABLE,
     unrolled.FORMS,
+    fits.FITS,
+    variation.COUPLINGS,
     losses.TABLE,
     losses.ERRORS,
     losses.SCALINGS,

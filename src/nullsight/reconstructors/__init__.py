@@ -1,30 +1,52 @@
 """Reconstructors: measurements and their physics in, images out.
 
-The parts of an unrolled one are values with tables of their own, ``data_steps.TABLE`` and ``unrolled.FORMS``.
+Their parts are values with tables of their own: ``data_steps.TABLE``, ``unrolled.FORMS``, ``fits.FITS``,
+``constraints.TABLE``, ``weightings.TABLE`` and ``variation.COUPLINGS``.
 """
 
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.constraints import AnyValue, Constraint, NonNegative
 from nullsight.reconstructors.data_steps import DataStep, LeastSquares, Preconditioned
+from nullsight.reconstructors.fits import Exact, Fit, Penalised, Within
+from nullsight.reconstructors.helpers import Alternating, GroupAverage, Helper, SplitAverage
+from nullsight.reconstructors.primal_dual import PrimalDual
+from nullsight.reconstructors.problems import Problem, Regulariser, Solution
 from nullsight.reconstructors.simple import ArtifactRemoval, Direct, LinearInverse, NullSpace
+from nullsight.reconstructors.total_variation import TotalVariation
 from nullsight.reconstructors.unrolled import Form, Proximal, TwoInputs, Unrolled, UnrolledUntied
+from nullsight.reconstructors.variation import Coupling, Joint, Separate
 from nullsight.reconstructors.weightings import Unweighed, Weighed, Weighting, WhereKnown
 
 __all__ = [
     "TABLE",
+    "Alternating",
     "AnyValue",
     "ArtifactRemoval",
     "Constraint",
+    "Coupling",
     "DataStep",
     "Direct",
+    "Exact",
+    "Fit",
     "Form",
+    "GroupAverage",
+    "Helper",
+    "Joint",
     "LeastSquares",
     "LinearInverse",
     "NonNegative",
     "NullSpace",
+    "Penalised",
     "Preconditioned",
+    "PrimalDual",
+    "Problem",
     "Proximal",
     "Reconstructor",
+    "Regulariser",
+    "Separate",
+    "Solution",
+    "SplitAverage",
+    "TotalVariation",
     "TwoInputs",
     "Unrolled",
     "UnrolledUntied",
@@ -32,6 +54,7 @@ __all__ = [
     "Weighed",
     "Weighting",
     "WhereKnown",
+    "Within",
 ]
 
 TABLE: dict[str, type[Reconstructor]] = {
@@ -41,4 +64,8 @@ TABLE: dict[str, type[Reconstructor]] = {
     "null_space": NullSpace,
     "unrolled": Unrolled,
     "unrolled_untied": UnrolledUntied,
+    "total_variation": TotalVariation,
+    "split_average": SplitAverage,
+    "group_average": GroupAverage,
+    "alternating": Alternating,
 }
