@@ -49,13 +49,14 @@ def setting(recipe: Recipe, command: str) -> Setting:
         dataset=Path(recipe.simulate.images if recipe.simulate else recipe.data.measurements or "").name,
         machine=f"{processor()}, {os.cpu_count()} cores",
         threads=recipe.training.threads or torch.get_num_threads(),
-        commit=_commit(),
+        commit=commit(),
         date=time.strftime("%Y-%m-%d"),
         command=command,
     )
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Return the short hash of the checkout that this package is in, or "unknown"."""
     here = Path(__file__).resolve().parents[1]
     command = ["git", "-C", str(here), "rev-parse", "--show-toplevel", "--short", "HEAD"]
     try:

@@ -1,0 +1,118 @@
+"""One training step of equivariant imaging beside DeepInverse's: ``python benchmarks/training_step.py``.
+
+Both sides take whole steps: reconstruct, measure, turn, measure again, reconstruct again, gradients, Adam. Ours is the
+step of the training loop itself. With ``--recipe`` another recipe's step is measured beside the same step of the peer.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from common.peer import PeerError, peer_or_none
+from common.record import ROOT, Row, Section, arguments, record
+from common.timing import alternate, one_core, repeated
+from common.training import loop_of, loop_of_recipe
+
+from nullsight.groups import Rotations
+from nullsight.groups.interpolation import Bilinear
+from nullsight.losses import Equivariance, MeasurementConsistency
+from nullsight.networks import UNet
+from nullsight.networks.norms import BatchNorm
+from nullsight.reconstructors import ArtifactRemoval
+from nullsight.training.loop import Loop
+from nullsight.training.settings import Settings
+
+VIEWS, BATCH = 50, 2
+BEST = ROOT / "experiments" / "ct100" / "bank_equivariance.toml"
+AIMS = {"float32": 1.15, "bf16": 1.6, "best": 10}
+COMPARED = f"""A step on batches of {BATCH}, {VIEWS} views, noiseless. DeepInverse: its `Tomography`, its U-Net of four
+scales with batch norm, on its filtered back-projection (its default inverse, conjugate gradients, takes longer), its
+`MCLoss` and `EILoss` with one bilinear rotation a step, Adam. Ours: the same network (equal weights, layer by layer),
+the same losses and rotations, as `nullsight fit` takes the step, with the back-projected measurements kept from
+before. The last row is the step of the design that reconstructs best, against the same step of DeepInverse."""
+
+
+def unet_loop(size: int, width: int, depth: int, precision: str, channels_last: bool) -> tuple[Loop, int]:
+    """Return a training of the papers' U-Net and the number of its weights."""
+    network = UNet(1, width=width, depth=depth, norm=BatchNorm())
+    loss = MeasurementConsistency() + 100 * Equivariance(Rotations(360, Bilinear()))
+    settings = Settings(steps=10**6, batch_size=BATCH, precision=precision, channels_last=channels_last)
+    return loop_of(ArtifactRemoval(network), loss, settings, size, VIEWS), sum(p.numel() for p in network.parameters())
+
+
+def take(loop: Loop) -> float:
+    """Take one step."""
+    return loop.step(0.5, 1.0)
+
+
+def shares(loop: Loop) -> str:
+    """Return how a step's time is spent, a sentence."""
+    take(loop)
+    with torch.autograd.profiler.profile(use_kineto=False) as profile:
+        take(loop)
+    spent = {event.key: event.self_cpu_time_total for event in profile.key_averages()}
+    total = sum(spent.values())
+    convolutions = sum(t for name, t in spent.items() if "convolution" in name or "mkldnn" in name)
+    products = sum(
+        t for name, t in spent.items() if "_sparse" in name or name in ("aten::mv", "aten::mm", "aten::addmv")
+    )
+    return (
+        f"convolutions are {100 * convolutions / total:.0f} % of our step in float32, products with the operator's "
+        f"matrices {100 * products / total:.1f} %"
+    )
+
+
+def main(words: list[str] | None = None) -> None:
+    options = arguments(__doc__)
+    options.add_argument("--size", type=int, default=128)
+    options.add_argument("--width", type=int, default=64)
+    options.add_argument("--depth", type=int, default=4)
+    options.add_argument("--recipe", type=Path, default=BEST, help="of the last row")
+    options.set_defaults(seconds=4.0)
+    chosen = options.parse_args(words)
+    one_core()
+    peer = None if chosen.alone else peer_or_none()
+    notes = []
+    make = partial(unet_loop, chosen.size, chosen.width, chosen.depth)
+    ours, weights = make("32-true", True)
+    loops = {
+        "float32": ours,
+        "bf16": make("bf16-mixed", True)[0],
+        "best": loop_of_recipe(chosen.recipe, chosen.size, VIEWS),
+    }
+    works = [partial(repeated, partial(take, loop), chosen.seconds) for loop in loops.values()]
+    if peer is not None:
+        try:
+            theirs = peer.ask(
+                "step", size=chosen.size, views=VIEWS, batch=BATCH, width=chosen.width, scales=chosen.depth
+            )
+            works.append(partial(peer.ask, "time", what="step", seconds=chosen.seconds, least=3))
+            notes.append(f"the U-Net has {weights} weights here and {theirs} there")
+        except PeerError as error:
+            print(error)
+            peer = None
+    times = alternate(works, chosen.rounds)
+    other = times[len(loops)] if peer is not None else None
+    recipe = chosen.recipe.stem.replace("_", " ")
+    names = {
+        "float32": "EI, U-Net, float32, channels last",
+        "bf16": f"EI, U-Net, bf16 ({bf16()}), channels last",
+        "best": f"{recipe}, its own reconstructor, batch {loops['best'].settings.batch_size}, as in its recipe",
+    }
+    rows = [
+        Row(names[name], time, other, "" if other is None else "DeepInverse", None if other is None else AIMS[name])
+        for name, time in zip(loops, times, strict=False)
+    ]
+    notes.append(shares(ours))
+    versions = {} if peer is None else peer.versions
+    section = Section(f"A training step, {chosen.size}x{chosen.size}", COMPARED, rows, notes)
+    record(chosen.results, "training_step", section, versions)
+
+
+def bf16() -> str:
+    """Return whether this processor multiplies bf16 itself."""
+    return "in hardware" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "emulated"
+
+
+if __name__ == "__main__":
+    main()
