@@ -6,15 +6,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nullsight.groups import Dihedral, Reflections
 from nullsight.networks import BatchNorm, DnCNN, FullyConnected, GroupNorm, UNet, copies
 from nullsight.physics.base import LinearPhysics, Physics
+from nullsight.physics.splits import RandomEntries
 from nullsight.reconstructors import (
+    Alternating,
     ArtifactRemoval,
     Direct,
+    GroupAverage,
     LinearInverse,
     NullSpace,
     Preconditioned,
     Reconstructor,
+    SplitAverage,
     TwoInputs,
     Unrolled,
     UnrolledUntied,
@@ -150,6 +155,17 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
     ReconstructorCase(
         "unrolled_untied_two_inputs",
         lambda seed: UnrolledUntied(copies(DnCNN(2, 4, 3, seed=seed, out_channels=1), 2), form=TwoInputs()),
+        _matrix,
+    ),
+    ReconstructorCase(
+        "split_average", lambda seed: SplitAverage(ArtifactRemoval(_unet(seed)), RandomEntries(), 2, seed), _mask
+    ),
+    ReconstructorCase(
+        "group_average", lambda seed: GroupAverage(ArtifactRemoval(_unet(seed)), Dihedral(4)), lambda: toy_mask(1, 8, 8)
+    ),
+    ReconstructorCase(
+        "alternating",
+        lambda seed: Alternating(GroupAverage(Unrolled(_dncnn(seed), 2), Reflections()), 2),
         _matrix,
     ),
 ]
