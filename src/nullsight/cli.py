@@ -23,6 +23,7 @@ Overrides = Annotated[str, Parameter(help="section.key=value, in place of the re
 Overwrite = Annotated[bool, Parameter(negative="", help="replace files that are there")]
 Measurements = Annotated[Path | None, Parameter(help="in place of the recipe's test measurements")]
 Truth = Annotated[Path | None, Parameter(help="their ground truth; without it only residuals are given")]
+Helping = Annotated[Path | None, Parameter(help="a recipe whose [[helper]] list is used; none if not given")]
 Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="where to write; a new name is made if not given")]
 
 
@@ -80,18 +81,19 @@ def fit(
 
 @app.command
 def reconstruct(
-    run: Path,
+    run: Annotated[Path, Parameter(help="a run folder, or a recipe.toml that needs no training")],
     measurements: Path,
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="images.npy, .npz, .h5 or a folder for PNG or TIFF")],
     physics: Annotated[Path | None, Parameter(help="a recipe whose [physics] made these measurements")] = None,
+    helpers: Helping = None,
     overwrite: Overwrite = False,
 ) -> Outcome:
-    """Reconstruct new measurements with a trained run."""
+    """Reconstruct new measurements with a trained run, or with a recipe whose reconstructor has no weights."""
     from nullsight import app as room
 
     other = None if physics is None else (read_recipe(physics), physics.parent)
-    return room.reconstruct_file(run, measurements, out, other=other, overwrite=overwrite)
+    return room.reconstruct_file(run, measurements, out, other=other, helpers=helpers, overwrite=overwrite)
 
 
 @app.command
@@ -100,12 +102,13 @@ def evaluate(
     *others: Path,
     measurements: Measurements = None,
     truth: Truth = None,
+    helpers: Helping = None,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="a results .json to write or add to")] = None,
 ) -> Outcome:
     """Score a run, and others beside it, against A_dagger y: PSNR, SSIM, NMSE, residual, with intervals."""
     from nullsight import app as room
 
-    return room.evaluate_runs([run, *others], measurements=measurements, truth=truth, out=out)
+    return room.evaluate_runs([run, *others], measurements=measurements, truth=truth, helpers=helpers, out=out)
 
 
 @app.command

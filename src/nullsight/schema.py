@@ -104,7 +104,7 @@ class TrainingSection(_Strict):
 
 
 class Recipe(_Strict):
-    """A whole experiment."""
+    """A whole experiment; helpers stand around the trained reconstructor at test time, and only where asked for."""
 
     title: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -116,6 +116,7 @@ class Recipe(_Strict):
     network: Part | None = None
     reconstructor: Part | None = None
     loss: list[LossPart] = []
+    helper: list[Part] = []
     training: TrainingSection = TrainingSection()
 
 

@@ -13,7 +13,9 @@ from nullsight.schema import Recipe
 from nullsight.training import Run
 
 
-def method_notes(run: Run, folder: Path, train_psnr: float | None, *, recipe: str | None = None) -> Method:
+def method_notes(
+    run: Run, folder: Path, train_psnr: float | None, *, recipe: str | None = None, helpers: tuple[str, ...] = ()
+) -> Method:
     """Return what a results file says of a run.
 
     Args:
@@ -21,10 +23,12 @@ def method_notes(run: Run, folder: Path, train_psnr: float | None, *, recipe: st
         folder: of the run.
         train_psnr: its mean PSNR on its training measurements, dB, where it is known.
         recipe: the path of its recipe; None: the one in its folder.
+        helpers: the names of those used at test time.
     """
     experiment, _, _ = rebuild(folder)
     return Method(
         uses_truth=bool(experiment.loss.needs_truth),
+        helpers=helpers,
         minutes=round(minutes_of(run), 2),
         seeds=(run.settings.seed,),
         recipe=recipe or os.path.relpath(folder / "recipe.toml"),

@@ -1,25 +1,29 @@
 """Score runs side by side: ``nullsight evaluate``."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
 
+from nullsight.app.helpers import Helpers, read_helpers
 from nullsight.app.inputs import read_inputs, read_references
 from nullsight.app.results_file import method_notes, setting
-from nullsight.app.runs import load
+from nullsight.app.runs import load, reconstruct_with
 from nullsight.app.score_lines import image_lines
 from nullsight.app.score_lines import table_lines as table_lines
 from nullsight.assemble import place
 from nullsight.data import MeasurementSet, TruthSet
-from nullsight.evaluation import Evaluation, dagger, evaluate, to_result, write_result
+from nullsight.evaluation import Evaluation, Method, dagger, evaluate, to_result, write_result
 from nullsight.outcome import Outcome
 from nullsight.physics.base import Physics
+from nullsight.physics.least_squares import without_least_squares
 from nullsight.recipe import load_recipe
 from nullsight.schema import Recipe
 from nullsight.training import Run
 from nullsight.types import InputError
+
+NO_HELPERS: Mapping[str, Helpers] = {}
 
 
 @dataclass(frozen=True)
@@ -51,19 +55,33 @@ class Scored:
             return "scored on the measurements trained on (no test measurements are named): new ones may score lower"
         return f"scored on {self.source}"
 
+    def timed(self, name: str, note: Method) -> Method:
+        """Return the note on a run; where there was nothing to train, its minutes are those of reconstructing."""
+        if self.runs[name].plan.steps > 0:
+            return note
+        return replace(note, minutes=round(self.evaluation.scores(name).seconds / 60, 3), seeds=())
 
-def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: Path | None = None) -> Scored:
+
+def score(
+    runs: Mapping[str, Path],
+    *,
+    measurements: Path | None = None,
+    truth: Path | None = None,
+    helpers: Mapping[str, Helpers] = NO_HELPERS,
+) -> Scored:
     """Score runs on the first one's test measurements (else its training measurements) or on the files named.
 
     Args:
         runs: folders, at least one, by the names that the runs go by (see :func:`named`).
         measurements: a container, an array or a folder of images; None: as the first run's recipe has it.
         truth: its references; None: the recipe's, where the measurements are.
+        helpers: at test time, for the runs of those names.
 
     Raises:
         InputError: no run, no measurements, or truth of another shape.
     """
-    opened = {name: load(path) for name, path in runs.items()}
+    loaded = {name: load(path) for name, path in runs.items()}
+    opened = {name: helpers[name].around(run) if name in helpers else run for name, run in loaded.items()}
     folder = next(iter(runs.values()))
     recipe, arrays = load_recipe(folder)
     section = recipe.data
@@ -71,7 +89,8 @@ def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: 
     chosen = str(measurements.resolve()) if measurements is not None else (test or section.measurements)
     if chosen is None:
         raise InputError(f"expected measurements to score {folder} on, but its recipe names none: add --measurements")
-    data = read_inputs(chosen, section, recipe.physics, folder, arrays, container_first=True).data
+    read = read_inputs(chosen, section, recipe.physics, folder, arrays, container_first=True).data
+    data = MeasurementSet(read.y, without_least_squares(read.physics), read.names)  # one baseline, whichever is first
     reference_name = str(truth.resolve()) if truth is not None else None
     if reference_name is None and measurements is None:
         reference_name = section.test_truth if test is not None else section.truth
@@ -84,19 +103,48 @@ def score(runs: Mapping[str, Path], *, measurements: Path | None = None, truth: 
 
 
 def evaluate_runs(
-    runs: Sequence[Path], *, measurements: Path | None = None, truth: Path | None = None, out: Path | None = None
+    runs: Sequence[Path],
+    *,
+    measurements: Path | None = None,
+    truth: Path | None = None,
+    helpers: Path | None = None,
+    out: Path | None = None,
 ) -> Outcome:
-    """Score runs, print a table and, where ``out`` is given, write or extend a results file."""
-    folders = named(runs)
-    scored = score(folders, measurements=measurements, truth=truth)
+    """Score runs, print a table and, where ``out`` is given, write or extend a results file.
+
+    Args:
+        runs: folders, at least one.
+        measurements: to score them on; None: as the first run's recipe has it.
+        truth: its references.
+        helpers: a recipe with [[helper]]; every run is then scored without and with them.
+        out: the results file.
+
+    Raises:
+        InputError: no run, nothing to score it on, a recipe without helpers, or no truth for a results file.
+    """
+    folders, helping = named(runs), {}
+    if helpers is not None:
+        given_helpers = read_helpers(helpers)
+        twins = {f"{name} with {', '.join(given_helpers.names)}": folder for name, folder in folders.items()}
+        folders, helping = folders | twins, dict.fromkeys(twins, given_helpers)
+    scored = score(folders, measurements=measurements, truth=truth, helpers=helping)
     if out is not None and scored.truth is None:
         raise InputError("expected ground truth for a results file, but there is none: add --truth")
     lines = [*image_lines(scored.evaluation), *table_lines(scored.evaluation), scored.statement]
     if out is not None:
         notes = {
-            name: method_notes(run, folders[name], training_psnr(folders[name])) for name, run in scored.runs.items()
+            name: scored.timed(
+                name,
+                method_notes(
+                    run,
+                    folders[name],
+                    training_psnr(folders[name], helping.get(name)),
+                    helpers=helping[name].names if name in helping else (),
+                ),
+            )
+            for name, run in scored.runs.items()
         }
-        given = [("--measurements", measurements), ("--truth", truth), ("--out", out)]
+        given = [("--measurements", measurements), ("--truth", truth), ("--helpers", helpers), ("--out", out)]
         words = [*map(str, runs), *(f"{name} {path}" for name, path in given if path is not None)]
         command = " ".join(["nullsight evaluate", *words])
         write_result(out, to_result(scored.evaluation, setting(scored.recipe, command), notes))
@@ -104,19 +152,23 @@ def evaluate_runs(
     return Outcome(tuple(lines))
 
 
-def training_psnr(folder: Path) -> float | None:
-    """Return a run's mean PSNR on its own training measurements, where their truth is known."""
+def training_psnr(folder: Path, helpers: Helpers | None = None) -> float | None:
+    """Return a run's mean PSNR on its own training measurements, where their truth is known, helped or not.
+
+    None where nothing was trained: the reconstructor knows those measurements no better than others.
+    """
     recipe, _ = load_recipe(folder)
     section = recipe.data
-    if section.truth is None or section.measurements is None:
+    if not recipe.loss or section.truth is None or section.measurements is None:
         return None
     places = place(section.measurements, folder), place(section.truth, folder)
-    scored = score({"f(y)": folder}, measurements=places[0], truth=places[1])
+    helping = NO_HELPERS if helpers is None else {"f(y)": helpers}
+    scored = score({"f(y)": folder}, measurements=places[0], truth=places[1], helpers=helping)
     return scored.evaluation.mean("f(y)", "psnr").mean
 
 
 def _method(run: Run) -> Callable[[Tensor, Physics], Tensor]:
-    return lambda y, physics: run.reconstruct(y, physics)
+    return lambda y, physics: reconstruct_with(run, y, physics)
 
 
 def named(runs: Sequence[Path]) -> dict[str, Path]:

@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from nullsight.app.fit_recipe import fit_recipe, resume_run
+from nullsight.app.fit_recipe import fit_recipe, keep_untrained, resume_run
+from nullsight.app.helpers import Helpers, run_owners
 from nullsight.app.prepare import prepare
 from nullsight.app.results_file import method_notes, setting
 from nullsight.app.runs import differing, load
@@ -14,6 +15,7 @@ from nullsight.assemble import place
 from nullsight.evaluation import markdown_table, to_result, write_result
 from nullsight.outcome import Outcome, Say
 from nullsight.recipe import load_recipe, write_down
+from nullsight.reconstructors import LinearInverse
 from nullsight.schema import Recipe, read_recipe
 from nullsight.types import InputError
 
@@ -32,7 +34,10 @@ def table(
     """Train every recipe of a folder but ``common.toml``, by name, then score all of them on one test set.
 
     Measurement files that are missing are simulated first. A row whose run is finished is not trained again, one that
-    was interrupted goes on.
+    was interrupted goes on; one that differs from another in its test-time helpers alone uses that one's run. A recipe
+    without [[loss]] whose reconstructor has no weights is a row that is not trained; its minutes are those of
+    reconstructing the test set. Rows may differ in the least squares around one operator: each uses its own
+    ``A_dagger`` on the same measurements.
 
     Args:
         folder: of recipes (TOML); the name of a row is that of its file with spaces for underscores.
@@ -50,17 +55,33 @@ def table(
     results = results or Path("results") / f"{folder.resolve().name}.json"
     for recipe in rows.values():
         _simulate_missing(recipe, folder, say)
-    for path, recipe in rows.items():
-        _check_unchanged(runs / path.stem, recipe, folder)
+    owners = run_owners(rows)
+    for path in dict.fromkeys(owners.values()):
+        _check_unchanged(runs / path.stem, rows[path], folder)
+    helpers = {_row_name(path): Helpers(recipe, folder) for path, recipe in rows.items() if recipe.helper}
+    for one in helpers.values():  # a misspelt helper is found before hours of training
+        one.build(LinearInverse(), prepare(one.recipe, folder, {}).experiment.physics)
     for path, recipe in rows.items():
         say(f"{_row_name(path)}:")
+        if owners[path] != path:
+            say(f"the run of {_row_name(owners[path])}, helped by {', '.join(helpers[_row_name(path)].names)}")
+            continue
         stopped = _train_row(runs / path.stem, recipe, folder, say)
         if stopped is not None:
             return Outcome((*stopped.lines, "or with the whole table by the same command"), stopped.code)
-    named = {_row_name(path): runs / path.stem for path in rows}
-    scored = score(named)
+    named = {_row_name(path): runs / owners[path].stem for path in rows}
+    scored = score(named, helpers=helpers)
     notes = {
-        name: method_notes(run, named[name], training_psnr(named[name]), recipe=os.path.relpath(path))
+        name: scored.timed(
+            name,
+            method_notes(
+                run,
+                named[name],
+                training_psnr(named[name], helpers.get(name)),
+                recipe=os.path.relpath(path),
+                helpers=helpers[name].names if name in helpers else (),
+            ),
+        )
         for path, (name, run) in zip(rows, scored.runs.items(), strict=True)
     }
     command = " ".join(["nullsight table", os.path.relpath(folder), *overrides])
@@ -109,6 +130,11 @@ def _check_unchanged(out: Path, recipe: Recipe, root: Path) -> None:
 
 def _train_row(out: Path, recipe: Recipe, root: Path, say: Say) -> Outcome | None:
     """Train, resume or leave alone; return the outcome of a run that was interrupted."""
+    if not recipe.loss:
+        if not (out / "recipe.toml").exists():
+            keep_untrained(recipe, root, out)
+        say(f"{out} has nothing to train")
+        return None
     if not (out / "recipe.toml").exists():
         outcome = fit_recipe(recipe, root, out=out, say=_silent)
     elif (out / "checkpoints").exists() and load(out).finished:

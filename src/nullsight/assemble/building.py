@@ -113,6 +113,7 @@ def _shared(key: str, hint: Any, context: Context) -> Any:
     if Noise in kinds:
         return context.noise
     by_name: dict[str, Any] = {"network": context.network, "image_shape": context.image_shape, "seed": context.seed}
+    by_name["f"] = context.reconstructor
     if context.image_shape is not None:
         by_name |= {"channels": context.image_shape[0], "shape": context.image_shape[1:]}
     return by_name.get(key)

@@ -22,6 +22,7 @@ class Context:
         network: goes where a part needs a ``network`` and none is written.
         image_shape: goes where a part needs one; its first number where one needs ``channels``, the rest where one
             needs a ``shape``.
+        reconstructor: goes where a part takes another reconstructor ``f`` and none is written.
         seed: goes where a part takes a ``seed`` and none is written.
         families: all that were built so far; equal ones become one object, so that losses share what they compute.
     """
@@ -32,5 +33,6 @@ class Context:
     noise: Noise | None = None
     network: nn.Module | None = None
     image_shape: tuple[int, ...] | None = None
+    reconstructor: nn.Module | None = None
     seed: int | None = None
     families: list[Family] = field(default_factory=list)

@@ -44,7 +44,7 @@ class Method:
 
     Attributes:
         uses_truth: whether any reference entered its training.
-        helpers: what it needed besides measurements and operator (a pretrained network, a fitted prior).
+        helpers: what it needed besides measurements, operator and training: the names of test-time helpers.
         minutes: wall minutes of training, preparation included.
         setup_minutes: the part of them spent on preparation.
         seeds: of its runs.
