@@ -4,8 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
 from nullsight.networks import BatchNorm, BiasFree, BiasFreeBatchNorm, UNet
+from nullsight.networks.layers import CONVOLUTIONS, enlarge_and_convolve
 
 
 def count(network):
@@ -90,3 +92,16 @@ def test_learns_a_known_map():
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] / 20
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_enlarging_and_convolving_in_one_is_both_in_turn(dimension):
+    convolution = CONVOLUTIONS[dimension](3, 5, 3, padding=1).double()
+    x = torch.randn(2, 3, *(4, 5, 6)[:dimension], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    separate, joined = (x.clone().requires_grad_() for _ in range(2))
+    expected = convolution(functional.interpolate(separate, scale_factor=2))
+    found = enlarge_and_convolve(convolution, joined)
+    torch.testing.assert_close(found, expected)
+    pull = torch.randn_like(expected)
+    wanted = torch.autograd.grad(expected, [separate, *convolution.parameters()], pull)
+    torch.testing.assert_close(torch.autograd.grad(found, [joined, *convolution.parameters()], pull), wanted)

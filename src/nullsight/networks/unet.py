@@ -14,6 +14,7 @@ from nullsight.networks.layers import (
     conv_norm_relu,
     convolution,
     draw_weights,
+    enlarge_and_convolve,
     quietly,
 )
 from nullsight.networks.norms import NO_NORM, Norm
@@ -83,7 +84,6 @@ class UNet(Network):
             self.merge = nn.ModuleList(self._block(2 * w, w) for w in reversed(widths[:-1]))
             self.last = convolution(width, outputs, 1, dimension, bias=not norm.homogeneous)
             self.pool = POOLINGS[dimension](2)
-            self.enlarge = nn.Upsample(scale_factor=2)
         self._draw()
 
     def forward(self, x: Image) -> Image:
@@ -94,7 +94,8 @@ class UNet(Network):
             h = block(h if k == 0 else self.pool(h))
             skips.append(h)
         for up, merge, skip in zip(self.up, self.merge, reversed(skips[:-1]), strict=True):
-            h = merge(torch.cat([skip, up(self.enlarge(h))], 1))
+            assert isinstance(up, nn.Sequential)
+            h = merge(torch.cat([skip, up[1:](enlarge_and_convolve(up[0], h))], 1))
         out: Image = self.last(h)
         for axis, size in enumerate(x.shape[2:], start=2):
             out = out.narrow(axis, 0, size)
