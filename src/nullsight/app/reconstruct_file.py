@@ -50,7 +50,8 @@ def reconstruct_file(
     if trained is None:
         trained = _untrained(recipe, data.physics, run)
     if helpers is not None:
-        trained = read_helpers(helpers).around(replace(trained, physics=data.physics))
+        helped = read_helpers(helpers).build(trained.reconstructor, data.physics)
+        trained = replace(trained, reconstructor=helped.eval())
     images = reconstruct_with(trained, data.y, data.physics)
     write_images(out, images, ArrayFile(images, data.names, str(measurements)), overwrite=overwrite)
     return Outcome((f"wrote {len(images)} images of shape {tuple(images.shape[1:])} to {out}",))
