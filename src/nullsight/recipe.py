@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nullsight.assemble import Context, build, describe
 from nullsight.groups.base import Family
-from nullsight.losses.base import Loss, Ramp, Weight
+from nullsight.losses.base import Evidence, Loss, Ramp, Weight
 from nullsight.noise import Noise, Noiseless
 from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
@@ -21,7 +21,19 @@ from nullsight.storage import whole_file, write_atomically
 from nullsight.training.optimisers import Optimiser
 from nullsight.training.schedules import Schedule
 from nullsight.training.settings import Settings
-from nullsight.types import InputError
+from nullsight.types import InputError, Scalar
+
+
+class NoLoss(Loss):
+    """No term at all, of a reconstructor that has no weights and so is not trained."""
+
+    def terms(self) -> list[tuple[Weight, Loss]]:
+        """Return nothing."""
+        return []
+
+    def forward(self, evidence: Evidence) -> Scalar:
+        """Raise an InputError: nothing is to be trained."""
+        raise InputError("expected a loss to train with, but the recipe has no [[loss]]: add measurement_consistency")
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,7 @@ class Experiment:
         noise: what the measurements are taken to carry.
         group: the [group] section's family, or None.
         reconstructor: untrained.
-        loss: the weighted terms.
+        loss: the weighted terms; :class:`NoLoss` where the reconstructor has no weights and none is written.
         settings: of the training.
     """
 
@@ -72,15 +84,14 @@ def build_experiment(
     seeded = replace(base, seed=recipe.seed)
     network = _optional(recipe.network, nn.Module, "[network]", seeded)
     full = replace(seeded, group=group, noise=noise, network=network)
-    reconstructor = recipe.reconstructor or Part(name="artifact_removal")
-    if not recipe.loss:
-        raise InputError("expected at least one [[loss]] in the recipe, but there is none: add measurement_consistency")
+    part = recipe.reconstructor or Part(name="artifact_removal")
+    reconstructor: Reconstructor = build(part.model_dump(), Reconstructor, "[reconstructor]", full)
     return Experiment(
         physics=physics,
         noise=noise,
         group=group,
-        reconstructor=build(reconstructor.model_dump(), Reconstructor, "[reconstructor]", full),
-        loss=_sum([_term(i, part, full) for i, part in enumerate(recipe.loss)]),
+        reconstructor=reconstructor,
+        loss=_objective(recipe.loss, reconstructor, full),
         settings=build_settings(recipe, base),
     )
 
@@ -163,6 +174,17 @@ def _term(number: int, part: LossPart, context: Context) -> Loss:
     spec = part.weight
     weight: Weight = Ramp(spec.start, spec.stop, spec.begin, spec.end) if isinstance(spec, RampSpec) else spec
     return weight * loss
+
+
+def _objective(parts: list[LossPart], reconstructor: Reconstructor, context: Context) -> Loss:
+    if parts:
+        return _sum([_term(i, part, context) for i, part in enumerate(parts)])
+    if any(True for _ in reconstructor.parameters()):
+        raise InputError(
+            f"expected at least one [[loss]] in the recipe, since {type(reconstructor).__name__} has weights to train, "
+            f"but there is none: add measurement_consistency"
+        )
+    return NoLoss()
 
 
 def _sum(terms: list[Loss]) -> Loss:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from nullsight.app.fit_recipe import check_trainable
 from nullsight.app.prepare import Ready, prepare
 from nullsight.data import MeasurementSet
 from nullsight.outcome import Outcome
@@ -82,6 +83,7 @@ def dry_run(recipe: Recipe, root: Path) -> Outcome:
     """
     begun = time.monotonic()
     ready = prepare(recipe, root, {})
+    check_trainable(ready)
     glance = _Glance()
     watched = [_Timed(observer) for observer in ready.observers]
     # looks and lines wait, so that they are not taken for a part of the steps that are timed

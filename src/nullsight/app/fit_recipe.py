@@ -7,7 +7,7 @@ from nullsight.app.prepare import PLACES, Ready, prepare
 from nullsight.app.runs import RECIPE, begun, read_about
 from nullsight.assemble import place
 from nullsight.outcome import Outcome, Say
-from nullsight.recipe import load_recipe, recipe_text, save_recipe, write_down
+from nullsight.recipe import NoLoss, load_recipe, recipe_text, save_recipe, write_down
 from nullsight.schema import Recipe
 from nullsight.storage import write_atomically
 from nullsight.training import Interrupted, Run, new_run_folder, train
@@ -38,10 +38,31 @@ def fit_recipe(
         InputError: anything of that does not fit; no run folder is left behind then.
     """
     ready = prepare(recipe, root, {})
+    check_trainable(ready)
     folder = new_run_folder(Path("runs"), stem) if out is None else out
     with begun(folder, ready.experiment, _absolute(recipe, root), ready.sources) as effective:
         say(recipe_text(effective))
         return _train(ready, folder, resume=False, start_from=start_from)
+
+
+def keep_untrained(recipe: Recipe, root: Path, out: Path) -> None:
+    """Write the run folder of a recipe whose reconstructor has no weights: how it is built and from what.
+
+    Raises:
+        InputError: anything in the recipe does not fit, a reconstructor with weights, or a folder that holds a run.
+    """
+    ready = prepare(recipe, root, {})
+    with begun(out, ready.experiment, _absolute(recipe, root), ready.sources):
+        pass
+
+
+def check_trainable(ready: Ready) -> None:
+    """Raise an InputError where there is nothing to train."""
+    if isinstance(ready.experiment.loss, NoLoss):
+        raise InputError(
+            f"expected a [[loss]] and weights to train, but {type(ready.experiment.reconstructor).__name__} has no "
+            f"weights and no loss is named: nullsight reconstruct RECIPE.toml and nullsight table use it as it is"
+        )
 
 
 def resume_run(folder: Path, overrides: Sequence[str]) -> Outcome:
@@ -72,6 +93,7 @@ def resume_run(folder: Path, overrides: Sequence[str]) -> Outcome:
             f"none: add data.measurements=FILE, or resume it there with nullsight.fit(..., resume=True)"
         )
     ready = prepare(recipe, folder, arrays)
+    check_trainable(ready)
     known = read_about(folder)["sources"]
     for path, found in ready.sources.items():
         if known.get(path, found) != found:

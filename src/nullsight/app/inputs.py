@@ -13,6 +13,7 @@ from nullsight.data.container import kind_of
 from nullsight.data.readers.pictures import PICTURES
 from nullsight.noise import Noise
 from nullsight.physics.base import Physics
+from nullsight.physics.least_squares import without_least_squares
 from nullsight.recipe import build_physics
 from nullsight.schema import DataSection, Part
 from nullsight.types import InputError
@@ -49,6 +50,8 @@ def read_inputs(
 ) -> Inputs:
     """Read measurements from a container, an array or a folder of images, with the physics that made them.
 
+    Where the recipe's physics differs from the container's only in the least squares around it, the recipe's is taken.
+
     Args:
         name: the file or folder, as the recipe has it.
         section: says axes and key of plain arrays.
@@ -74,7 +77,8 @@ def read_inputs(
     own = build_physics(container.physics, root, container.arrays) if container.physics else None
     if own is not None and stated is not None and not container_first:
         _same(stated, own, path)
-    chosen = own or stated
+    alike = own is not None and stated is not None and measure_alike(own, stated)
+    chosen = stated if alike else own or stated
     if chosen is None:
         raise InputError(f"expected [physics] in the recipe, since {path} says nothing of it: add it")
     context = Context(root=root, arrays=container.arrays)
@@ -117,8 +121,14 @@ def checksums(*paths: Path | None) -> dict[str, str]:
     return {str(path.resolve()): checksum(path) for path in paths if path is not None}
 
 
+def measure_alike(one: Physics, other: Physics) -> bool:
+    """Return whether two operators are the same but for the least squares that their ``A_dagger`` may be."""
+    mine, theirs = _flat(without_least_squares(one)), _flat(without_least_squares(other))
+    return mine.keys() == theirs.keys() and all(_equal(value, theirs[key]) for key, value in mine.items())
+
+
 def _same(stated: Physics, own: Physics, path: Path) -> None:
-    mine, theirs = _flat(stated), _flat(own)
+    mine, theirs = _flat(without_least_squares(stated)), _flat(without_least_squares(own))
     for key in [*mine, *(k for k in theirs if k not in mine)]:
         if not _equal(mine.get(key), theirs.get(key)):
             raise InputError(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nullsight.app.results_file import minutes_of
-from nullsight.app.runs import read_about, rebuild
+from nullsight.app.runs import read_about, rebuild, reconstruct_with
 from nullsight.app.score_runs import Scored, named, score
 from nullsight.groups.base import Family
 from nullsight.outcome import Outcome
@@ -104,7 +104,7 @@ def example(scored: Scored, number: int) -> Example:
     """Return the pictures of one sample: measured, A_dagger y, every run's reconstruction, reference and error."""
     one = scored.data.take([number])
     start = one.physics.A_dagger(one.y)[0]
-    images = {name: run.reconstruct(one)[0] for name, run in scored.runs.items()}
+    images = {name: reconstruct_with(run, one.y, one.physics)[0] for name, run in scored.runs.items()}
     reference = None if scored.truth is None else scored.truth.x[number]
     window = _window(start if reference is None else reference)
     kspace = one.y.ndim == 5

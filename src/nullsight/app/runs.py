@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from nullsight.app.inputs import measure_alike
 from nullsight.assemble import own_files
 from nullsight.physics.base import Physics
-from nullsight.recipe import Experiment, build_experiment, build_physics, load_recipe, save_recipe, write_down
+from nullsight.recipe import Experiment, NoLoss, build_experiment, build_physics, load_recipe, save_recipe, write_down
 from nullsight.schema import Recipe
 from nullsight.storage import write_atomically
 from nullsight.training import Run, open_run
@@ -133,6 +135,8 @@ def rebuild(folder: Path, overrides: tuple[str, ...] = ()) -> tuple[Experiment, 
 def load(folder: str | Path) -> Run:
     """Open a run folder: its reconstructor with the trained weights, its physics and its history.
 
+    One of a recipe whose reconstructor has no weights has zero steps and is finished.
+
     Args:
         folder: that ``fit`` wrote.
 
@@ -141,4 +145,17 @@ def load(folder: str | Path) -> Run:
     """
     folder = Path(folder)
     experiment, _, _ = rebuild(folder)
+    if isinstance(experiment.loss, NoLoss):
+        return untrained(experiment, folder)
     return open_run(folder, experiment.reconstructor, experiment.physics, experiment.settings)
+
+
+def untrained(experiment: Experiment, out: Path | None = None) -> Run:
+    """Return the run of a reconstructor without weights: no step was taken, none is to come."""
+    plan = Plan(0, 1, 1, ("steps", 0.0), None, 0.0, {})
+    return Run(experiment.reconstructor.eval(), experiment.physics, experiment.settings, plan, 0, True, out)
+
+
+def reconstruct_with(run: Run, y: Tensor, physics: Physics) -> Tensor:
+    """Reconstruct with the run's own ``A_dagger`` where it measures as ``physics`` does, else with ``physics``."""
+    return run.reconstruct(y, run.physics if measure_alike(run.physics, physics) else physics)

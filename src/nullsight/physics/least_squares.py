@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from nullsight.linalg import conjugate_gradient
-from nullsight.physics.base import Iterative, LinearPhysics
+from nullsight.physics.base import Iterative, LinearPhysics, Physics
 from nullsight.types import Image, InputError, Measurement
 
 
@@ -121,3 +121,16 @@ class WeightedLeastSquares(LeastSquares):
     def _weights(self, y: Measurement) -> Measurement:
         assert isinstance(self.physics, Weighs)
         return self.physics.weigh(y)
+
+
+def without_least_squares(physics: Physics) -> Physics:
+    """Return the operator itself, without the least squares around it: what it measures, not how it is inverted.
+
+    Example:
+        >>> from nullsight.physics.hadamard import Hadamard
+        >>> type(without_least_squares(LeastSquares(Hadamard((1, 4), 3)))).__name__
+        'Hadamard'
+    """
+    while isinstance(physics, LeastSquares):
+        physics = physics.physics
+    return physics
