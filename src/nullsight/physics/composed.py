@@ -82,10 +82,12 @@ class Transformed(LinearPhysics):
         return self.physics.dagger_gain()
 
     def subset(self, keep: Tensor) -> Physics:
-        """Return what ``keep`` leaves of ``A``, behind the same transformation."""
+        """Return what ``keep`` leaves of ``A``, behind the same transformation; a norm that is known stays."""
         part = self.physics.subset(keep)
         assert isinstance(part, LinearPhysics)
-        return type(self)(part, self.group, self.g)
+        new = type(self)(part, self.group, self.g)
+        new._cached("norm").update(self._cached("norm"))
+        return new
 
     def _elements(self, batch: int) -> Element:
         # groups take elements on the CPU, wherever the images are
