@@ -12,14 +12,17 @@ from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.splits import RandomEntries
 from nullsight.reconstructors import (
     Alternating,
+    AnyValue,
     ArtifactRemoval,
     Direct,
     GroupAverage,
     LinearInverse,
     NullSpace,
+    Penalised,
     Preconditioned,
     Reconstructor,
     SplitAverage,
+    TotalVariation,
     TwoInputs,
     Unrolled,
     UnrolledUntied,
@@ -166,6 +169,15 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
     ReconstructorCase(
         "alternating",
         lambda seed: Alternating(GroupAverage(Unrolled(_dncnn(seed), 2), Reflections()), 2),
+        _matrix,
+    ),
+    # few iterations, so that where they begin is still seen
+    ReconstructorCase(
+        "total_variation", lambda seed: TotalVariation(iterations=30), lambda: toy_mask(1, 9, 7, samples=3)
+    ),
+    ReconstructorCase(
+        "total_variation_penalised",
+        lambda seed: TotalVariation(Penalised(0.01), AnyValue(), iterations=30),
         _matrix,
     ),
 ]
