@@ -78,7 +78,8 @@ class Splitting(SplittingLoss):
         split: how entries are hidden.
         residual: how prediction and measurement are compared; for tomography one of the others than ``Entrywise``.
         kept: how much an entry that f has seen counts beside a hidden one, >= 0: 0 hidden ones alone, 1 all alike,
-            ``(1 - keep) / keep`` both parts with equal totals. Noisy data want 0.
+            ``(1 - keep) / keep`` both parts with equal totals. Noisy data want 0; f is then never asked to return what
+            it has seen, so noiseless data want 1, or :class:`~nullsight.reconstructors.Alternating` afterwards.
         crop: pixels along each side of a random window, one a sample, of which f sees measurement and operator alone
             (the whole side where the image is smaller); for local operators. None: whole images.
         scaling: the units; which entries count is decided by ``kept`` and by what is measured.
