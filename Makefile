@@ -1,19 +1,23 @@
 # Every target sets itself up from a bare clone; the second time it starts at once. PYTHON=python3.12 make test
 # builds the environment with another interpreter.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench clean
+.PHONY: help setup demo test bench bench-peers bench-race clean
 
 PYTHON ?= python3
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 help:
 	@echo "make demo    learn sparse-view CT from sinograms alone, compare with baselines, write a report (minutes)"
 	@echo "make test    lint, types, every test"
-	@echo "make bench   run every script in benchmarks/: time projections and rotations (one thread, a minute or two)"
+	@echo "make bench   time operators, training steps and imports beside DeepInverse and scikit-image, write docs/benchmarks.md"
+	@echo "make bench-peers  only install DeepInverse in $(PEERS) (bench does it where it can)"
+	@echo "make bench-race   test PSNR over 20 minutes beside DeepInverse's training (NULLSIGHT_DATA, two cores)"
 	@echo "make setup   only create $(VENV) and install (done by the others where needed)"
 	@echo "make clean   remove $(VENV) and caches"
 
@@ -35,8 +39,21 @@ test: $(READY)
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
+$(PEERS_READY): benchmarks/peers/requirements.txt constraints.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt torch
+	$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+		--requirement benchmarks/peers/requirements.txt
+	@touch $@
+
+bench-peers: $(PEERS_READY)
+
 bench: $(READY)
+	@$(MAKE) --silent bench-peers || echo "The peers cannot be installed here: only our own times follow."
 	@for script in benchmarks/*.py; do echo "== $$script"; OMP_NUM_THREADS=1 $(BIN)/python $$script || exit 1; done
 
+bench-race: $(READY) $(PEERS_READY)
+	$(BIN)/python benchmarks/slow/time_to_quality.py
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -41,7 +41,7 @@ def main(words: list[str] | None = None) -> None:
     name = "DeepInverse" if peer else ""
     rows = [
         Row("import nullsight", package, other, name, LIMIT, at_most=True),
-        Row("import nullsight and the rooms of a first experiment", rooms, other, name, LIMIT, at_most=True),
+        Row("import nullsight and the rooms of a first experiment", rooms, other, name),
     ]
     notes = [f"torch alone takes {torch_alone:.0f} ms"]
     record(chosen.results, "import_time", Section("Import", COMPARED, rows, notes), {})

@@ -139,6 +139,8 @@ def main(words: list[str] | None = None) -> None:
                 notes += bench.agreement()
                 found = [row for batch in BATCHES for row in bench.against_deepinverse(batch)]
             rows += [*found, *bench.against_skimage()]
+    if peer is not None:
+        peer.close()
     versions = {"scikit-image": skimage.__version__, **({} if peer is None else peer.versions)}
     record(chosen.results, "operators", Section("Operators of tomography", COMPARED, rows, notes), versions)
 

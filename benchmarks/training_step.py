@@ -23,13 +23,16 @@ from nullsight.training.loop import Loop
 from nullsight.training.settings import Settings
 
 VIEWS, BATCH = 50, 2
-BEST = ROOT / "experiments" / "ct100" / "bank_equivariance.toml"
+RECIPES = ROOT / "experiments" / "ct100"
+BEST = next(p for p in (RECIPES / "bank_equivariance.toml", RECIPES / "equivariant_imaging.toml") if p.exists())
 AIMS = {"float32": 1.15, "bf16": 1.6, "best": 10}
 COMPARED = f"""A step on batches of {BATCH}, {VIEWS} views, noiseless. DeepInverse: its `Tomography`, its U-Net of four
 scales with batch norm, on its filtered back-projection (its default inverse, conjugate gradients, takes longer), its
-`MCLoss` and `EILoss` with one bilinear rotation a step, Adam. Ours: the same network (equal weights, layer by layer),
-the same losses and rotations, as `nullsight fit` takes the step, with the back-projected measurements kept from
-before. The last row is the step of the design that reconstructs best, against the same step of DeepInverse."""
+`MCLoss` and `EILoss` with one bilinear rotation a step, Adam. Ours: the same network (without the biases that its norm
+cancels), the same losses and rotations, as `nullsight fit` takes the step, with the back-projected measurements kept
+from before; enlarging by two and the convolution after it are one transposed convolution, which is the same map. Memory
+order and precision are settings of our training; DeepInverse's step has its defaults, float32. The last row is the
+step of the design that reconstructs best, against the same step of DeepInverse."""
 
 
 def unet_loop(size: int, width: int, depth: int, precision: str, channels_last: bool) -> tuple[Loop, int]:
@@ -105,6 +108,8 @@ def main(words: list[str] | None = None) -> None:
     ]
     notes.append(shares(ours))
     versions = {} if peer is None else peer.versions
+    if peer is not None:
+        peer.close()
     section = Section(f"A training step, {chosen.size}x{chosen.size}", COMPARED, rows, notes)
     record(chosen.results, "training_step", section, versions)
 

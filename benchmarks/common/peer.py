@@ -2,9 +2,9 @@
 
 import json
 import subprocess
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
@@ -40,19 +40,19 @@ class Peer:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            raise PeerError(f"The peer's process ended (exit code {self.process.wait()}): only our own times follow.")
+            raise PeerError(f"The peer's process ended (exit code {self.close()}): only our own times follow.")
         found = json.loads(answer)
         if "error" in found:
             raise PeerError(f"The peer failed ({found['error']}): only our own times follow.")
         return found["ok"]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+    def close(self) -> int:
+        """Let the process end and return its exit code."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            with suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
+        return self.process.wait()
 
 
 def peer_or_none() -> Peer | None:

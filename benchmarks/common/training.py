@@ -13,12 +13,13 @@ from nullsight.recipe import build_experiment
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.schema import read_recipe
 from nullsight.training.backend import Backend
+from nullsight.training.evidence import Blocks
 from nullsight.training.job import Job
 from nullsight.training.loop import Loop
 from nullsight.training.progress import Silent
 from nullsight.training.settings import Settings
 
-IMAGES = 8
+IMAGES = 6
 
 
 def measurements(size: int, views: int) -> MeasurementSet:
@@ -34,7 +35,14 @@ def loop_of(reconstructor: Reconstructor, loss: Loss, settings: Settings, size: 
     job = Job(
         reconstructor, data, loss, settings, None, None, None, None, (), None, False, Silent(), time.monotonic()
     )  # fmt: skip
-    loop: Loop = backend.launch(job._prepare)
+
+    def ready(backend: Backend) -> Loop:
+        loop = job._prepare(backend)
+        state = loop.state
+        state.loss.prepare(Blocks(loop.samples, state.f, state.scale, settings.seed))
+        return loop
+
+    loop: Loop = backend.launch(ready)
     return loop
 
 
