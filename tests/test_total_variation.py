@@ -5,7 +5,15 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from nullsight.physics import CartesianMRI, Inpainting, MatrixOperator, ParallelBeamCT, bernoulli_mask, gaussian_matrix
+from nullsight.physics import (
+    CartesianMRI,
+    Inpainting,
+    MatrixOperator,
+    ParallelBeamCT,
+    WeightedLeastSquares,
+    bernoulli_mask,
+    gaussian_matrix,
+)
 from nullsight.reconstructors import (
     AnyValue,
     Exact,
@@ -150,10 +158,13 @@ def test_weighting_changes_the_speed_not_the_solution():
     )
     torch.testing.assert_close(fast.x, slow.x, atol=2e-2, rtol=0)
     assert bool(fast.converged) and bool(slow.converged)
+    known = TotalVariation(iterations=60)(y, physics)
     early, late = (
         physics.A(TotalVariation(weighting=w, iterations=60)(y, physics)) - y for w in (Weighed(), Unweighed())
     )
     assert float(early.norm()) < 0.2 * float(late.norm())
+    around = WeightedLeastSquares(physics, 3)
+    torch.testing.assert_close(TotalVariation(iterations=60)(y, around, start=physics.A_dagger(y)), known)
     with pytest.raises(InputError, match="weigh"):
         TotalVariation(weighting=Weighed())(rand(1, 1, 4, 4), whole(1, 4, 4))
 

@@ -118,9 +118,13 @@ class WeightedLeastSquares(LeastSquares):
             )
         super().__init__(physics, iterations, tolerance)
 
-    def _weights(self, y: Measurement) -> Measurement:
+    def weigh(self, y: Measurement) -> Measurement:
+        """Return ``W y``, as the operator has it."""
         assert isinstance(self.physics, Weighs)
         return self.physics.weigh(y)
+
+    def _weights(self, y: Measurement) -> Measurement:
+        return self.weigh(y)
 
 
 def without_least_squares(physics: Physics) -> Physics:
