@@ -14,6 +14,7 @@ from nullsight.losses import (
     AffineContrast,
     AsPublished,
     AugmentedSupervised,
+    BankEquivariance,
     ChangedOperator,
     Equivariance,
     EquivariantSplitting,
@@ -31,7 +32,9 @@ from nullsight.losses import (
     Supervised,
     ThroughDagger,
 )
-from nullsight.noise import Gaussian, Poisson
+from nullsight.losses.bank import NOISELESS
+from nullsight.losses.errors import MEAN_SQUARE, Error
+from nullsight.noise import Gaussian, Noise, Poisson
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.splits import RandomEntries
 
@@ -168,6 +171,14 @@ def gains(physics: Physics, stream: Stream) -> Physics:
     return ToyMatrix(physics.matrix * gain[:, None, None], physics.seen)
 
 
+def filled_bank(noise: Noise = NOISELESS, error: Error = MEAN_SQUARE) -> BankEquivariance:
+    """Return the loss with other waves than the truth in its bank."""
+    start = (randn(BATCH, 2, seed=7) @ waves().T)[:, None]
+    loss = BankEquivariance(Roll(), start, noise=noise, error=error).double()
+    loss.prepare([evidence()])
+    return loss
+
+
 @dataclass(frozen=True)
 class Case:
     """A loss at toy size; ``zero``: it is zero for a perfect reconstructor of an invariant set."""
@@ -184,6 +195,8 @@ LOSSES: list[Case] = [
     Case("preconditioned_consistency", PreconditionedConsistency),
     Case("equivariance", lambda: Equivariance(Roll())),
     Case("equivariance 3 huber", lambda: Equivariance(Roll(), transforms=3, error=Huber(0.5))),
+    Case("bank_equivariance", lambda: filled_bank()),
+    Case("bank gaussian l1", lambda: filled_bank(noise=Gaussian(0.1), error=L1()), zero=False),
     Case("equivariance gaussian", lambda: Equivariance(Roll(), Gaussian(0.1), 2), zero=False),
     Case("equivariance poisson", lambda: Equivariance(Roll(), Poisson(0.1)), zero=False),
     # f ignores which entries it is shown, so none of these is zero

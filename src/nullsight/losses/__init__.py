@@ -12,6 +12,7 @@ from nullsight.losses.augmentation import (
     PerturbedOperator,
     Scene,
 )
+from nullsight.losses.bank import BankEquivariance
 from nullsight.losses.base import Loss, Player, Ramp, Weight, WeightedSum
 from nullsight.losses.consistency import MeasurementConsistency, PreconditionedConsistency
 from nullsight.losses.equivariance import Equivariance
@@ -28,6 +29,7 @@ from nullsight.losses.errors import (
     mean_error,
 )
 from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual, labelled
+from nullsight.losses.refresh import REFRESHES, Always, Never, Refresh, WhileBetter
 from nullsight.losses.residuals import RESIDUALS, Entrywise, Residual, ThroughDagger, WeighedSquare
 from nullsight.losses.splitting import Splitting
 from nullsight.losses.supervised import AugmentedSupervised, Supervised
@@ -36,14 +38,17 @@ __all__ = [
     "AUGMENTATIONS",
     "ERRORS",
     "L1",
+    "REFRESHES",
     "RESIDUALS",
     "SCALINGS",
     "TABLE",
     "AdversarialEquivariance",
     "AffineContrast",
+    "Always",
     "AsPublished",
     "Augmentation",
     "AugmentedSupervised",
+    "BankEquivariance",
     "ChangedOperator",
     "Entrywise",
     "Equivariance",
@@ -58,6 +63,7 @@ __all__ = [
     "Loss",
     "MeanSquare",
     "MeasurementConsistency",
+    "Never",
     "OneMinusSSIM",
     "Perturb",
     "PerturbedOperator",
@@ -65,6 +71,7 @@ __all__ = [
     "PreconditionedConsistency",
     "Ramp",
     "Reconstruct",
+    "Refresh",
     "Residual",
     "Scaling",
     "Scene",
@@ -77,6 +84,7 @@ __all__ = [
     "WeighedSquare",
     "Weight",
     "WeightedSum",
+    "WhileBetter",
     "labelled",
     "mean_error",
 ]
@@ -85,6 +93,7 @@ TABLE: dict[str, type[Loss]] = {
     "measurement_consistency": MeasurementConsistency,
     "preconditioned_consistency": PreconditionedConsistency,
     "equivariance": Equivariance,
+    "bank_equivariance": BankEquivariance,
     "splitting": Splitting,
     "equivariant_splitting": EquivariantSplitting,
     "supervised": Supervised,

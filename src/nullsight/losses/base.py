@@ -1,7 +1,7 @@
 """What a loss is, sums of losses, and weights that change over training."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -55,6 +55,16 @@ class Loss(nn.Module, ABC):
     def players(self) -> tuple[Player, ...]:
         """Return the opponents this term brings; none for most."""
         return ()
+
+    def prepare(self, blocks: Iterable[Evidence]) -> None:
+        """Get ready for a training, once, before its first step; what it fills must be buffers, which are kept.
+
+        Args:
+            blocks: the whole training set in order, without gradients; may be gone through more than once.
+        """
+
+    def update(self, evidence: Evidence) -> None:
+        """Look at a step that was taken and change buffers of its own; ``forward`` never changes any."""
 
     @property
     def detail(self) -> str:
@@ -120,6 +130,16 @@ class WeightedSum(Loss):
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the weighted sum."""
         return self.total(self.values(evidence), evidence)
+
+    def prepare(self, blocks: Iterable[Evidence]) -> None:
+        """Prepare every term."""
+        for _, loss in self.weighted:
+            loss.prepare(blocks)
+
+    def update(self, evidence: Evidence) -> None:
+        """Update every term; those that do not need truth see none."""
+        for _, loss in self.weighted:
+            loss.update(evidence if loss.needs_truth else evidence.unlabelled())
 
     def players(self) -> tuple[Player, ...]:
         """Return the opponents of all terms; those of a term that does not need truth see none."""

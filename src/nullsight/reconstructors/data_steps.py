@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+from nullsight.linalg import inner
 from nullsight.physics.base import LinearPhysics, Physics
-from nullsight.types import Image, Measurement
+from nullsight.reconstructors.weightings import Weighting, WhereKnown
+from nullsight.types import Image, InputError, Map, Measurement
 
 
 class DataStep(ABC):
@@ -49,9 +51,70 @@ class Preconditioned(DataStep):
         return (physics.A_dagger(physics.A(u)) - start) * (2 / (1 + physics.dagger_gain()))
 
 
+WHERE_KNOWN = WhereKnown()
+
+
+@dataclass(frozen=True)
+class ConjugateGradients(DataStep):
+    """A few steps of conjugate gradients from ``u`` on ``A^T W A x = A^T W y``: strong consistency with the data.
+
+    ``u`` minus the direction is the k-th iterate, which minimises ``|W^(1/2) (A x - y)|`` over ``u`` plus the Krylov
+    space of the first residual; in exact arithmetic the part of ``u`` in the null space of A never changes. One step is
+    exact where ``A^T W A`` is a projection (masks, unitary operators); with the ramp as W two or three do for
+    tomography what ten do without. Differentiated step by step (a few images of memory each). As the data steps of
+    Aggarwal, Mani, Jacob, "MoDL", IEEE TMI 2019, without the penalty.
+
+    Args:
+        iterations: applications of A and of its transpose, >= 1.
+        weighting: W; by default the operator's own where it has one.
+
+    Raises:
+        InputError: fewer than 1 iteration, or an operator that is not linear.
+    """
+
+    iterations: int = 3
+    weighting: Weighting = WHERE_KNOWN
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise InputError(f"expected at least 1 iteration of conjugate gradients, but {self.iterations} came")
+
+    def direction(self, u: Image, y: Measurement, physics: Physics, start: Image) -> Image:
+        """Return ``u`` minus the k-th iterate."""
+        if not isinstance(physics, LinearPhysics):
+            raise InputError(
+                f"expected a linear operator for conjugate gradients, but {type(physics).__name__} is not: take "
+                f"LeastSquares or Preconditioned data steps"
+            )
+        weigh, adjoint = self.weighting.of(physics), physics.A_adjoint
+        residual = adjoint(weigh(physics.A(u) - y))
+        return _krylov(lambda v: adjoint(weigh(physics.A(v))), residual, self.iterations)
+
+
 LEAST_SQUARES = LeastSquares()
 
-TABLE: dict[str, type[DataStep]] = {"least_squares": LeastSquares, "preconditioned": Preconditioned}
+TABLE: dict[str, type[DataStep]] = {
+    "least_squares": LeastSquares,
+    "preconditioned": Preconditioned,
+    "conjugate_gradients": ConjugateGradients,
+}
+
+
+def _krylov(apply: Map, b: Image, iterations: int) -> Image:
+    """Return the iterate of conjugate gradients for ``M x = b`` from zero, a fixed number of steps, differentiable."""
+    x, r, p = torch.zeros_like(b), b, b
+    size = inner(r, r)
+    tiny = torch.finfo(b.dtype).tiny
+    for k in range(iterations):
+        q = apply(p)
+        step = size / inner(p, q).clamp_min(tiny)  # where all is solved, size is zero and nothing moves
+        x = x + step * p
+        if k == iterations - 1:
+            break
+        r = r - step * q
+        new = inner(r, r)
+        p, size = r + new / size.clamp_min(tiny) * p, new
+    return x
 
 
 def _gradient(u: Image, y: Measurement, physics: Physics) -> Image:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nullsight.draws import Draws
 from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
+from nullsight.reconstructors.constraints import AnyValue, Constraint
 from nullsight.reconstructors.data_steps import LEAST_SQUARES, DataStep
 from nullsight.types import Image, InputError, Measurement
 
@@ -46,16 +48,27 @@ class TwoInputs(Form):
 
 
 PROXIMAL = Proximal()
+ANY_VALUE = AnyValue()
 
 
 class _Iteration(Reconstructor):
-    """``u_0 = A_dagger y``, ``u_{k+1} = s G_k(see(u_k, tau_k grad E(u_k)) / s)``, then data steps alone."""
+    """``u_0 = A_dagger y``, ``u_{k+1} = P s G_k(see(u_k, tau_k move(u_k)) / s)``, then data steps alone, then P."""
 
-    def __init__(self, steps: int, form: Form, data: DataStep, closing: int) -> None:
+    def __init__(
+        self,
+        steps: int,
+        form: Form,
+        data: DataStep,
+        closing: int,
+        closing_data: DataStep | None,
+        constraint: Constraint,
+        recompute: bool,
+    ) -> None:
         super().__init__()
         if steps < 1 or closing < 0:
             raise InputError(f"expected at least 1 step and no fewer than 0 closing ones, but {steps}, {closing} came")
-        self.form, self.data, self.closing = form, data, closing
+        self.form, self.data, self.closing, self.closing_data = form, data, closing, closing_data
+        self.constraint, self.recompute = constraint, recompute
         self.log_tau = nn.Parameter(torch.zeros(steps + closing))
 
     @property
@@ -70,12 +83,17 @@ class _Iteration(Reconstructor):
         first = physics.A_dagger(y) if start is None else start
         u, stages = first, self._stages()
         lengths = self.tau
-        for tau, network in zip(lengths[: len(stages)], stages, strict=True):
+
+        def stage(u: Image, tau: Tensor, network: nn.Module) -> Image:
             move = tau * self.data.direction(u, y, physics, first)
-            u = self._apply_network(network, self.form.see(u, move))
+            return self.constraint.project(self._apply_network(network, self.form.see(u, move)))
+
+        for tau, network in zip(lengths[: len(stages)], stages, strict=True):
+            again = self.recompute and torch.is_grad_enabled()
+            u = checkpoint(stage, u, tau, network, use_reentrant=False) if again else stage(u, tau, network)
         for tau in lengths[len(stages) :]:
-            u = u - tau * self.data.direction(u, y, physics, first)
-        return u
+            u = u - tau * (self.closing_data or self.data).direction(u, y, physics, first)
+        return self.constraint.project(u) if self.closing else u
 
 
 class Unrolled(_Iteration):
@@ -93,6 +111,11 @@ class Unrolled(_Iteration):
         data: the direction of the data step.
         closing: data steps without a network at the end, which pull the result back to the measurements; noiseless
             data want some.
+        closing_data: their direction where it is another; ``ConjugateGradients(3)`` is a strong one.
+        constraint: what images may be; projected upon after every network and at the end.
+        recompute: keep one image a step for the gradient instead of all that a step computes, and compute the rest
+            again: memory that hardly grows with the steps, for about a third more time. Needs networks without batch
+            statistics.
 
     Raises:
         InputError: steps below 1, or closing ones below 0.
@@ -111,8 +134,11 @@ class Unrolled(_Iteration):
         form: Form = PROXIMAL,
         data: DataStep = LEAST_SQUARES,
         closing: int = 0,
+        closing_data: DataStep | None = None,
+        constraint: Constraint = ANY_VALUE,
+        recompute: bool = False,
     ) -> None:
-        super().__init__(steps, form, data, closing)
+        super().__init__(steps, form, data, closing, closing_data, constraint, recompute)
         self.steps, self.network = steps, network
 
     def _stages(self) -> Sequence[nn.Module]:
@@ -127,6 +153,9 @@ class UnrolledUntied(_Iteration):
         form: what the networks see.
         data: the direction of the data step.
         closing: data steps without a network at the end.
+        closing_data: their direction where it is another.
+        constraint: what images may be; projected upon after every network and at the end.
+        recompute: as in :class:`Unrolled`.
 
     Raises:
         InputError: no network, or one object given twice (that would be stored twice: tie all of them in Unrolled).
@@ -145,8 +174,11 @@ class UnrolledUntied(_Iteration):
         form: Form = PROXIMAL,
         data: DataStep = LEAST_SQUARES,
         closing: int = 0,
+        closing_data: DataStep | None = None,
+        constraint: Constraint = ANY_VALUE,
+        recompute: bool = False,
     ) -> None:
-        super().__init__(len(networks), form, data, closing)
+        super().__init__(len(networks), form, data, closing, closing_data, constraint, recompute)
         if len({id(network) for network in networks}) < len(networks):
             raise InputError(
                 "expected a network of its own for every step, but one came twice: use Unrolled to tie them"

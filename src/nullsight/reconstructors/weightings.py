@@ -1,4 +1,4 @@
-"""Weightings W of measurements, which bring ``A^T W A`` near the identity so that iterations converge in fewer steps."""
+"""Weightings W of measurements, which bring ``A^T W A`` near the identity so that iterations need fewer steps."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 from nullsight.training.checkpoint import Checkpoints
 from nullsight.training.folders import new_run_folder
 from nullsight.training.held_out import Observer, TruthScore
+from nullsight.training.muon import Muon
 from nullsight.training.optimisers import Adam, AdamW, Optimiser
 from nullsight.training.progress import Bar, Display, PlainLines, Silent
 from nullsight.training.run import Interrupted, Run, open_run
@@ -22,6 +23,7 @@ __all__ = [
     "Cosine",
     "Display",
     "Interrupted",
+    "Muon",
     "Observer",
     "Optimiser",
     "PlainLines",
@@ -41,6 +43,7 @@ __all__ = [
 OPTIMISERS: dict[str, type[Optimiser]] = {
     "adam": Adam,
     "adam_w": AdamW,
+    "muon": Muon,
 }
 
 SCHEDULES: dict[str, type[Schedule]] = {

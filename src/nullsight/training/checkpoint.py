@@ -21,6 +21,7 @@ _POINTER = "pointer.json"
 
 WEIGHTS = "weights.safetensors"
 AVERAGED = "averaged.safetensors"
+LOSS = "loss.safetensors"  # what terms of the objective keep, such as a bank of virtual images
 STATE = "state.pt"
 
 

@@ -1,7 +1,7 @@
 """From samples to the evidence that a loss sees."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from nullsight.losses.base import Evidence, LabelledEvidence, Loss, Reconstruct
 from nullsight.physics.base import Physics
 from nullsight.training.backend import Backend
 from nullsight.types import Image, InputError
+
+_BLOCK = 8  # samples at once where an iterative reconstructor goes over the set: less per image than one by one
 
 
 class Mixed:
@@ -82,6 +84,26 @@ class Samples:
 
     def _place(self, value: Tensor) -> Tensor:
         return value.to(self.backend.device, self.backend.dtype)
+
+
+class Blocks:
+    """The whole training set in order, as evidence of the beginning; can be gone through several times.
+
+    Args:
+        samples: the training set.
+        f: the reconstructor.
+        scale: the data's intensity scale.
+        seed: of the draws.
+    """
+
+    def __init__(self, samples: Samples, f: Reconstruct, scale: float, seed: int) -> None:
+        self.samples, self.f, self.scale, self.seed = samples, f, scale, seed
+
+    def __iter__(self) -> Iterator[Evidence]:
+        size = max(self.samples.block, _BLOCK)
+        for first in range(0, len(self.samples), size):
+            rows = range(first, min(first + size, len(self.samples)))
+            yield self.samples.evidence(rows, Draws(self.seed, 0, tuple(rows)), 0.0, self.f, None, self.scale)
 
 
 def place_physics(physics: Physics, device: torch.device, dtype: torch.dtype) -> Physics:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from nullsight.data.datasets import MeasurementSet
 from nullsight.draws import Draws, stable_hash
+from nullsight.losses.base import Evidence
 from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend
@@ -57,10 +58,10 @@ class Loop:
         seed_torch(stable_hash(f"{self.settings.seed}/{state.step}/{backend.rank}") >> 1, backend.device)
 
         state.optimiser.zero_grad()
-        evidence, total = None, torch.zeros(())
+        evidence: Evidence | None = None
+        total = torch.zeros(())
         if rows:  # an epoch's last batch may be too small for every process to have a sample of it
-            draws = Draws(self.settings.seed, epoch, rows)
-            evidence = self.samples.evidence(rows, draws, progress, state.f, state.smoothed, state.scale)
+            evidence = self._evidence(epoch, rows, progress)
             terms = loss.values(evidence)
             total = loss.total(terms, evidence)
             self._check_finite(total)
@@ -77,7 +78,15 @@ class Loop:
         state.step += 1
         if state.averaging is not None:
             state.averaging.update(state.reconstructor, state.step)
+        # every process looks at the whole batch, so that what losses keep is the same in all of them
+        whole = evidence if evidence is not None and len(rows) == len(batch) else self._evidence(epoch, batch, progress)
+        with untouched(state.reconstructor):
+            loss.update(whole)
         return float(total.detach())
+
+    def _evidence(self, epoch: int, rows: Sequence[int], progress: float) -> Evidence:
+        state, draws = self.state, Draws(self.settings.seed, epoch, tuple(rows))
+        return self.samples.evidence(rows, draws, progress, state.f, state.smoothed, state.scale)
 
     def evaluate(self) -> dict[str, float]:
         """Return the scores of held-out measurements and of the observers; nothing of the run changes."""

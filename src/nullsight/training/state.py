@@ -12,7 +12,7 @@ from nullsight.losses.base import WeightedSum
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.averaging import Averaging
 from nullsight.training.backend import Backend
-from nullsight.training.checkpoint import AVERAGED, STATE, WEIGHTS, Checkpoints, read_state, state_to_bytes
+from nullsight.training.checkpoint import AVERAGED, LOSS, STATE, WEIGHTS, Checkpoints, read_state, state_to_bytes
 from nullsight.training.evidence import Mixed
 from nullsight.training.players import Opponents
 from nullsight.training.settings import Settings
@@ -46,6 +46,8 @@ class State:
                 f"as it is"
             )
         self.optimiser = settings.optimiser.build(self.parameters())
+        for group in self.optimiser.param_groups:
+            group["initial_lr"] = group["lr"]
         self.opponents = Opponents(loss, backend)
         self.averaging = None if settings.averaging is None else Averaging(reconstructor, settings.averaging)
         self.smoothed = None if self.averaging is None else Mixed(self.averaging.module, backend)
@@ -69,7 +71,7 @@ class State:
     def rate(self, factor: float, base: float) -> float:
         """Set the learning rate and return it."""
         for group in self.optimiser.param_groups:
-            group["lr"] = base * factor
+            group["lr"] = group["initial_lr"] * factor
         return base * factor
 
     def capture(self) -> dict[str, Any]:
@@ -77,6 +79,7 @@ class State:
         return {
             "weights": self.reconstructor.state_dict(),
             "averaged": None if self.averaging is None else self.averaging.module.state_dict(),
+            "loss": self.loss.state_dict(),
             "rest": {
                 "step": self.step,
                 "minutes": self.minutes,
@@ -84,7 +87,6 @@ class State:
                 "misses": self.misses,
                 "sums": self.sums,
                 "optimiser": self.optimiser.state_dict(),
-                "loss": self.loss.state_dict(),
                 "opponents": self.opponents.state_dict(),
                 "scaler": self.backend.scaler_state(),
             },
@@ -102,7 +104,7 @@ class State:
         rest = captured["rest"]
         try:
             self.optimiser.load_state_dict(rest["optimiser"])
-            self.loss.load_state_dict(rest["loss"])
+            self.loss.load_state_dict(captured["loss"])
             self.opponents.load_state_dict(rest["opponents"])
             self.backend.load_scaler_state(rest["scaler"])
             self.step, self.minutes = int(rest["step"]), float(rest["minutes"])
@@ -120,13 +122,16 @@ class State:
         files = {WEIGHTS: weights_to_bytes(captured["weights"]), STATE: state_to_bytes(captured["rest"])}
         if captured["averaged"] is not None:
             files[AVERAGED] = weights_to_bytes(captured["averaged"])
+        if captured["loss"]:
+            files[LOSS] = weights_to_bytes(captured["loss"])
         checkpoints.write(self.step, files, best=best)
 
     def read(self, folder: Path) -> None:
         """Take a checkpoint back; InputError where a file is cut off, of another kind or of other parts."""
         averaged = None if self.averaging is None else read_weights(folder / AVERAGED)
         rest = read_state(folder / STATE)
-        captured = {"weights": read_weights(folder / WEIGHTS), "averaged": averaged, "rest": rest}
+        kept = read_weights(folder / LOSS) if (folder / LOSS).exists() else {}
+        captured = {"weights": read_weights(folder / WEIGHTS), "averaged": averaged, "loss": kept, "rest": rest}
         self.restore(captured, str(folder))
 
     def weights_to_use(self) -> dict[str, Tensor]:

@@ -1,0 +1,186 @@
+"""The bank of virtual images: its targets, how it is filled and replaced, and that it goes with the run."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from nullsight.losses import (
+    Always,
+    BankEquivariance,
+    Evidence,
+    MeasurementConsistency,
+    Never,
+    Supervised,
+    WhileBetter,
+)
+from nullsight.noise import Gaussian
+from nullsight.training import Adam, Settings, Silent, train
+from nullsight.training.checkpoint import LOSS, Checkpoints
+from nullsight.training.weights import read_weights
+from nullsight.types import InputError
+from tests.cases.losses import BATCH, LinearF, M, N, Roll, evidence, labelled_evidence, perfect, randn, toy_matrix
+from tests.cases.training import toy, world
+
+
+def filled(loss: BankEquivariance, given: Evidence) -> BankEquivariance:
+    with torch.no_grad():
+        loss.double().prepare([given])
+    return loss
+
+
+def test_value_is_the_error_of_the_turned_and_measured_bank() -> None:
+    given, images = evidence(), randn(BATCH, 1, N, seed=9)
+    loss = filled(BankEquivariance(Roll(), images), given)
+    g = Roll().sample(given.draws.of("transform Roll"))
+    x2 = Roll().act(g, images)
+    x3 = given.reconstruct(given.physics.A(x2), given.physics)
+    assert torch.allclose(loss(given), ((x3 - x2) ** 2).mean() / given.scale**2)
+
+
+def test_one_pass_a_step_and_no_gradient_through_the_target() -> None:
+    f = LinearF(randn(N, M, seed=3))
+    given = evidence(f=f)
+    loss = filled(BankEquivariance(Roll()), given)  # begins with f's own reconstructions
+    before = f.calls
+    value = loss(given.take(range(BATCH)))
+    assert f.calls == before + 1
+    (slope,) = torch.autograd.grad(value, [f.weight])
+    x2 = Roll().act(Roll().sample(given.draws.of("transform Roll")), loss.bank)
+    y2 = given.physics.A(x2)
+    expected = torch.autograd.grad(((f(y2, given.physics) - x2) ** 2).mean() / given.scale**2, [f.weight])[0]
+    assert torch.allclose(slope, expected)
+
+
+def test_noise_is_new_at_every_step_and_comes_from_the_draws() -> None:
+    given = evidence()
+    loss = filled(BankEquivariance(Roll(), randn(BATCH, 1, N, seed=9), noise=Gaussian(0.3)), given)
+    later = replace(given, draws=replace(given.draws, epoch=1))
+    values = [float(loss(one).detach()) for one in (given, given.take(range(BATCH)), later)]
+    assert values[0] == values[1] != values[2]
+
+
+def test_what_the_bank_begins_with() -> None:
+    given, images = evidence(), randn(BATCH, 1, N, seed=9)
+    exact = perfect(toy_matrix())
+    assert torch.equal(filled(BankEquivariance(Roll(), images), given).bank, images)
+    assert torch.equal(filled(BankEquivariance(Roll(), exact), given).bank, exact(given.y, given.physics))
+    assert torch.equal(filled(BankEquivariance(Roll()), given).bank, given.x1)
+    halves = [given.take([0, 1]), given.take([2, 3])]
+    in_halves = BankEquivariance(Roll()).double()
+    in_halves.prepare(halves)
+    assert torch.allclose(in_halves.bank, given.x1)
+
+
+def test_images_are_replaced_by_the_averaged_reconstructor_one_pass_in_every() -> None:
+    given = replace(evidence(), smoothed=perfect(toy_matrix()))
+    loss = filled(BankEquivariance(Roll(), randn(BATCH, 1, N, seed=9), every=2), given)
+    first, best = loss.bank.clone(), perfect(toy_matrix())(given.y, given.physics)
+    loss.update(given)
+    assert torch.equal(loss.bank[1::2], first[1::2]) and torch.allclose(loss.bank[::2], best[::2])
+    assert int(loss.version) == BATCH // 2
+    loss.update(replace(given, draws=replace(given.draws, epoch=1)))
+    assert torch.allclose(loss.bank, best)
+    assert int(loss.version) == BATCH
+
+
+@pytest.mark.parametrize("refresh", [Never(), Always(0.6)])
+def test_nothing_is_replaced_where_the_rule_does_not_allow_it(refresh: Never | Always) -> None:
+    given = replace(evidence(), progress=0.5)
+    loss = filled(BankEquivariance(Roll(), randn(BATCH, 1, N, seed=9), refresh, every=1), given)
+    first = loss.bank.clone()
+    loss.update(given)
+    assert torch.equal(loss.bank, first)
+    loss.update(replace(given, progress=0.7))
+    assert torch.equal(loss.bank, first) == isinstance(refresh, Never)
+
+
+@pytest.mark.parametrize(("good", "replaced"), [(True, True), (False, False)])
+def test_a_judge_lets_only_a_better_reconstructor_in(good: bool, replaced: bool) -> None:
+    worse, exact = LinearF(randn(N, M, seed=3)), perfect(toy_matrix())
+    given = replace(evidence(), smoothed=exact if good else worse)
+    rule = WhileBetter(MeasurementConsistency(), samples=2)
+    loss = filled(BankEquivariance(Roll(), worse if good else exact, rule, every=1), given)
+    first = loss.bank.clone()
+    loss.update(given.take([0, 1]))  # half of the judged samples are not known yet
+    assert torch.equal(loss.bank, first)
+    for _ in range(2):
+        loss.update(given)
+    assert torch.equal(loss.bank, first) != replaced
+
+
+def test_in_evaluation_the_image_is_that_of_the_moment_and_ids_mean_nothing() -> None:
+    given = evidence()
+    loss = filled(BankEquivariance(Roll(), randn(BATCH, 1, N, seed=9)), given).eval()
+    far = replace(given, ids=given.ids + 1000)
+    x2 = Roll().act(Roll().sample(given.draws.of("transform Roll")), given.x1)
+    x3 = given.reconstruct(given.physics.A(x2), given.physics)
+    assert torch.allclose(loss(far), ((x3 - x2) ** 2).mean() / given.scale**2)
+
+
+def test_mistakes_are_sentences() -> None:
+    with pytest.raises(InputError, match="one a training sample"):
+        filled(BankEquivariance(Roll(), torch.zeros(BATCH + 1, 1, N)), evidence())
+    with pytest.raises(InputError, match="expected a reconstructor as start"):
+        BankEquivariance(Roll(), torch.zeros(BATCH, 1, N), WhileBetter(MeasurementConsistency()))
+    with pytest.raises(InputError, match="needs no truth"):
+        WhileBetter(Supervised())
+    with pytest.raises(InputError, match="empty"):
+        BankEquivariance(Roll())(evidence())
+    with pytest.raises(InputError, match="every"):
+        BankEquivariance(Roll(), every=0)
+
+
+def test_it_goes_with_terms_that_need_truth_and_sees_none() -> None:
+    class Watched(BankEquivariance):
+        def update(self, evidence: Evidence) -> None:
+            assert type(evidence) is Evidence
+            super().update(evidence)
+
+    given = labelled_evidence()
+    loss = (Supervised() + 0.1 * Watched(Roll(), randn(BATCH, 1, N, seed=9))).double()
+    loss.prepare([given])
+    loss.update(given)
+    assert torch.isfinite(loss(given))
+
+
+SETTINGS = Settings(steps=8, seed=1, optimiser=Adam(1e-2), averaging=0.9)
+
+
+def bank_run(out: Path, settings: Settings, *, resume: bool = False, stop: int | None = None) -> dict[str, Tensor]:
+    class Stopping(BankEquivariance):
+        steps = 0
+
+        def update(self, evidence: Evidence) -> None:
+            super().update(evidence)
+            self.steps += 1
+            if self.steps == stop:
+                raise RuntimeError("killed")
+
+    w = world()
+    loss = MeasurementConsistency() + Stopping(Roll(w.data.physics.image_shape[-1]), every=1)
+    train(toy(), w.data, loss, settings, out=out, held_out=w.held_out, resume=resume, display=Silent())
+    folder = Checkpoints(out / "checkpoints").last
+    assert folder is not None
+    return read_weights(folder / LOSS)
+
+
+def test_the_bank_is_a_file_of_the_checkpoint_and_a_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
+    whole = bank_run(tmp_path / "whole", SETTINGS)
+    assert {"losses.1.bank", "losses.1.version"} <= whole.keys()
+    assert int(whole["losses.1.version"]) > 0
+    settings = replace(SETTINGS, checkpoint_steps=3)
+    with pytest.raises(RuntimeError, match="killed"):
+        bank_run(tmp_path / "broken", settings, stop=5)
+    resumed = bank_run(tmp_path / "broken", settings, resume=True)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+@pytest.fixture(autouse=True)
+def _no_leak() -> Iterator[None]:
+    state = torch.get_rng_state()
+    yield
+    assert torch.equal(state, torch.get_rng_state())
