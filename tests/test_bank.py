@@ -98,18 +98,32 @@ def test_nothing_is_replaced_where_the_rule_does_not_allow_it(refresh: Never | A
     assert torch.equal(loss.bank, first) == isinstance(refresh, Never)
 
 
-@pytest.mark.parametrize(("good", "replaced"), [(True, True), (False, False)])
-def test_a_judge_lets_only_a_better_reconstructor_in(good: bool, replaced: bool) -> None:
+@pytest.mark.parametrize("good", [True, False])
+def test_only_a_better_reconstructor_replaces_images(good: bool) -> None:
     worse, exact = LinearF(randn(N, M, seed=3)), perfect(toy_matrix())
     given = replace(evidence(), smoothed=exact if good else worse)
-    rule = WhileBetter(MeasurementConsistency(), samples=2)
-    loss = filled(BankEquivariance(Roll(), worse if good else exact, rule, every=1), given)
+    start = LinearF(0.9 * exact.weight.detach())  # images are waves again
+    loss = filled(BankEquivariance(Roll(), start, WhileBetter(samples=2), every=1), given)
     first = loss.bank.clone()
-    loss.update(given.take([0, 1]))  # half of the judged samples are not known yet
+    loss.update(given.take([0, 1]))  # the error on half of the problems is not known yet
     assert torch.equal(loss.bank, first)
     for _ in range(2):
         loss.update(given)
-    assert torch.equal(loss.bank, first) != replaced
+    assert torch.equal(loss.bank, first) != good
+
+
+def test_errors_on_the_problems_are_those_of_the_turned_first_images() -> None:
+    exact = perfect(toy_matrix())
+    start, given = LinearF(0.9 * exact.weight.detach()), replace(evidence(), smoothed=exact)
+    loss = filled(BankEquivariance(Roll(), start, WhileBetter(samples=2), noise=Gaussian(0.0)), given)
+    x2 = loss.problems
+    rolled = [[torch.allclose(x2[k], v.roll(shift, -1)) for shift in range(N)] for k, v in enumerate(loss.bank[::2])]
+    assert all(any(one) for one in rolled)
+    expected = ((0.1 * x2) ** 2).mean() / given.scale**2
+    assert torch.allclose(loss.first_error, expected)
+    loss.update(given)
+    assert bool(loss.errors[1::2].isposinf().all())
+    assert torch.allclose(loss.errors[::2], torch.zeros(2, dtype=torch.float64), atol=1e-12)
 
 
 def test_in_evaluation_the_image_is_that_of_the_moment_and_ids_mean_nothing() -> None:
@@ -125,9 +139,9 @@ def test_mistakes_are_sentences() -> None:
     with pytest.raises(InputError, match="one a training sample"):
         filled(BankEquivariance(Roll(), torch.zeros(BATCH + 1, 1, N)), evidence())
     with pytest.raises(InputError, match="expected a reconstructor as start"):
-        BankEquivariance(Roll(), torch.zeros(BATCH, 1, N), WhileBetter(MeasurementConsistency()))
-    with pytest.raises(InputError, match="needs no truth"):
-        WhileBetter(Supervised())
+        BankEquivariance(Roll(), torch.zeros(BATCH, 1, N), WhileBetter())
+    with pytest.raises(InputError, match="margin"):
+        WhileBetter(margin=0.0)
     with pytest.raises(InputError, match="empty"):
         BankEquivariance(Roll())(evidence())
     with pytest.raises(InputError, match="every"):

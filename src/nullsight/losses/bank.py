@@ -14,10 +14,11 @@ from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean
 from nullsight.losses.evidence import Reconstruct
 from nullsight.losses.refresh import Always, Refresh
 from nullsight.noise import Noise, Noiseless
-from nullsight.types import Image, InputError, Scalar
+from nullsight.types import Image, InputError, Measurement, Scalar
 
 NOISELESS = Noiseless()
 ALWAYS = Always()
+_GROWING = ("bank", "problems", "errors")
 
 
 class BankEquivariance(Loss):
@@ -43,9 +44,12 @@ class BankEquivariance(Loss):
     Attributes:
         bank: the images, ``(samples, *image_shape)``, part of every checkpoint; empty before a training.
         version: how many images have been replaced.
+        problems: virtual images on which f and ``start`` are compared, one for each sample whose error is kept.
+        errors: of f on them; NaN where it is not known yet, infinite for samples without a problem.
+        first_error: the mean of ``start``.
 
     Raises:
-        InputError: ``every`` below 1, or a judge that has no reconstructor to compare f with.
+        InputError: ``every`` below 1, or a rule that compares f with a reconstructor where ``start`` is none.
 
     Example:
         >>> from nullsight.groups import Dihedral
@@ -55,8 +59,9 @@ class BankEquivariance(Loss):
 
     bank: Tensor
     version: Tensor
-    judged: Tensor
-    first: Tensor
+    problems: Tensor
+    errors: Tensor
+    first_error: Tensor
 
     def __init__(
         self,
@@ -71,18 +76,17 @@ class BankEquivariance(Loss):
         super().__init__()
         if every < 1:
             raise InputError(f"expected every of at least 1 pass, but {every} came")
-        if refresh.judge is not None and (start is None or isinstance(start, Tensor)):
+        if refresh.samples and (start is None or isinstance(start, Tensor)):
             raise InputError(
                 f"expected a reconstructor as start for {type(refresh).__name__}, which compares f with it, but "
                 f"{'images' if isinstance(start, Tensor) else 'nothing'} came: name it, or choose Always or Never"
             )
         self.group, self.start, self.refresh, self.every = group, start, refresh, every
         self.noise, self.error, self.scaling = noise, error, scaling
-        self.register_buffer("bank", torch.zeros(0))
+        for name in _GROWING:
+            self.register_buffer(name, torch.zeros(0))
         self.register_buffer("version", torch.zeros((), dtype=torch.int64))
-        # the judge's last value for f on each sample; NaN: not judged yet, inf: not among the judged
-        self.register_buffer("judged", torch.zeros(0))
-        self.register_buffer("first", torch.full((), torch.inf))  # the mean for start; inf: unknown
+        self.register_buffer("first_error", torch.full((), torch.inf))
 
     @property
     def detail(self) -> str:
@@ -90,43 +94,38 @@ class BankEquivariance(Loss):
         return type(self.group).__name__
 
     def prepare(self, blocks: Iterable[Evidence]) -> None:
-        """Fill the bank from the whole training set."""
-        made = [self._begin(evidence) for evidence in blocks]
-        images, self.judged = torch.cat(made), self.judged.new_full((sum(map(len, made)),), torch.inf)
+        """Fill the bank from the whole training set, and set the problems."""
+        images = torch.cat([self._begin(evidence) for evidence in blocks])
         if isinstance(self.start, Tensor):
-            images = self._given(self.start.to(images), images.shape)
+            images = _given(self.start.to(images), images.shape)
         self.bank, self.version = images, torch.zeros_like(self.version)
-        if self.refresh.judge is not None:
-            stride = -(-len(images) // self.refresh.samples)
-            self.judged[::stride] = torch.nan
-            self.first = self._first_scores(blocks).to(self.first)
+        self.errors = images.new_full((len(images),), torch.inf)
+        self.problems = images[:0]
+        if self.refresh.samples:
+            self.errors[:: -(-len(images) // self.refresh.samples)] = torch.nan
+            self._set_problems(blocks)
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
         with torch.no_grad():
-            v = self._images(evidence)
-            g = self.group.sample(evidence.draws.of(f"transform {type(self.group).__name__}"))
-            x2 = self.group.act(g, v)
-            clean = evidence.physics.A(x2)
-            y2 = self.noise.observe(clean, evidence.physics.measured, evidence.draws.of("virtual noise"))
+            x2, y2 = self._virtual(self._images(evidence), evidence)
         batch = len(evidence.draws.ids)
         later = evidence.draws.repeat(2).take(range(batch, 2 * batch))  # other copies than those of f(y)
-        x3 = evidence.reconstruct(y2, evidence.physics, draws=later)
-        unit = self.scaling.image_unit(evidence)
-        return mean_error(self.error, x3 / unit, x2 / unit)
+        return self._between(evidence.reconstruct(y2, evidence.physics, draws=later), x2, evidence)
 
     def update(self, evidence: Evidence) -> None:
-        """Judge f on the judged samples of the batch and replace the images that are due."""
+        """Find f's error on the problems of the batch's samples and replace the images that are due."""
         ids = evidence.ids.tolist()
         f = evidence.smoothed or evidence.reconstruct
-        if self.refresh.judge is not None:
-            for row in [row for row, i in enumerate(ids) if not bool(self.judged[i].isposinf())]:
-                self.judged[ids[row]] = _judge(self.refresh.judge, evidence.take([row]), f)
-        first = float(self.first) if bool(self.first.isfinite()) else None
-        if not self.refresh.allows(evidence.progress, self._now(), first):
-            return
+        for row, i in enumerate(ids):
+            if not bool(self.errors[i].isposinf()):
+                number = int((~self.errors[:i].isposinf()).sum())
+                self.errors[i] = self._error_of(f, self.problems[[number]], evidence.take([row]))
+        known = self.errors[~self.errors.isposinf()]
+        now = float(known.mean()) if len(known) and not bool(known.isnan().any()) else None
+        first = float(self.first_error) if bool(self.first_error.isfinite()) else None
         rows = [row for row, i in enumerate(ids) if (i + evidence.draws.epoch) % self.every == 0]
-        if rows:
+        if rows and self.refresh.allows(evidence.progress, now, first):
             due = evidence.take(rows)
             self.bank[due.ids] = f(due.y, due.physics, start=due.start, draws=due.draws).to(self.bank)
             self.version += len(rows)
@@ -138,44 +137,59 @@ class BankEquivariance(Loss):
             raise InputError("expected a bank that is filled, but it is empty: call prepare first, as training does")
         return self.bank[evidence.ids].to(evidence.y)
 
+    def _virtual(self, v: Image, evidence: Evidence) -> tuple[Image, Measurement]:
+        g = self.group.sample(evidence.draws.of(f"transform {type(self.group).__name__}"))
+        x2 = self.group.act(g, v)
+        return x2, self._measured(x2, evidence)
+
+    def _measured(self, x2: Image, evidence: Evidence) -> Measurement:
+        physics = evidence.physics
+        return self.noise.observe(physics.A(x2), physics.measured, evidence.draws.of("virtual noise"))
+
+    def _between(self, x3: Image, x2: Image, evidence: Evidence) -> Scalar:
+        unit = self.scaling.image_unit(evidence)
+        return mean_error(self.error, x3 / unit, x2 / unit)
+
     def _begin(self, evidence: Evidence) -> Image:
         if isinstance(self.start, Tensor):
             return evidence.y.new_zeros(len(evidence.y), *evidence.physics.image_shape)
         f = self.start or evidence.reconstruct
         return f(evidence.y, evidence.physics, start=evidence.start, draws=evidence.draws)
 
-    def _first_scores(self, blocks: Iterable[Evidence]) -> Tensor:
-        assert self.refresh.judge is not None and self.start is not None and not isinstance(self.start, Tensor)
-        sums, count = 0.0, 0
+    def _set_problems(self, blocks: Iterable[Evidence]) -> None:
+        assert self.start is not None and not isinstance(self.start, Tensor)
+        problems, total = [], 0.0
         for evidence in blocks:
-            rows = [row for row, i in enumerate(evidence.ids.tolist()) if self.judged[i].isnan()]
+            rows = [row for row, i in enumerate(evidence.ids.tolist()) if bool(self.errors[i].isnan())]
             if rows:
-                sums += len(rows) * _judge(self.refresh.judge, evidence.take(rows), self.start)
-                count += len(rows)
-        return torch.tensor(sums / count)
+                some = _fixed(evidence.take(rows))
+                problems.append(self._virtual(self.bank[some.ids], some)[0])
+                total += len(rows) * self._error_of(self.start, problems[-1], some)
+        self.problems = torch.cat(problems)
+        self.first_error = torch.full_like(self.first_error, total / len(self.problems))
 
-    def _now(self) -> float | None:
-        scores = self.judged[self.judged < torch.inf]
-        return None if bool(self.judged.isnan().any()) or not len(scores) else float(scores.mean())
-
-    @staticmethod
-    def _given(images: Image, shape: Sequence[int]) -> Image:
-        if tuple(images.shape) != tuple(shape):
-            raise InputError(
-                f"expected images of shape {tuple(shape)} for the bank, one a training sample in their order, but "
-                f"{tuple(images.shape)} came"
-            )
-        return images.clone()
+    def _error_of(self, f: Reconstruct, x2: Image, evidence: Evidence) -> float:
+        known = _fixed(evidence)
+        with torch.no_grad():
+            x3 = f(self._measured(x2, known), known.physics, draws=known.draws)
+            return float(self._between(x3, x2, known))
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-        for name in ("bank", "judged"):  # empty until a training has begun
+        for name in _GROWING:  # empty until a training has begun
             if (kept := state.get(prefix + name)) is not None:
                 setattr(self, name, getattr(self, name).new_empty(kept.shape))
         super()._load_from_state_dict(state, prefix, *rest)
 
 
-def _judge(judge: Loss, evidence: Evidence, f: Reconstruct) -> float:
-    """Return the judge's value for f, with draws that depend on the samples alone."""
-    draws = Draws(0, 0, tuple(evidence.ids.tolist()))
-    with torch.no_grad():
-        return float(judge(replace(evidence.unlabelled(), reconstruct=f, draws=draws)))
+def _fixed(evidence: Evidence) -> Evidence:
+    """Return the evidence with draws that depend on its samples alone."""
+    return replace(evidence.unlabelled(), draws=Draws(0, 0, tuple(evidence.ids.tolist())))
+
+
+def _given(images: Image, shape: Sequence[int]) -> Image:
+    if tuple(images.shape) != tuple(shape):
+        raise InputError(
+            f"expected images of shape {tuple(shape)} for the bank, one a training sample in their order, but "
+            f"{tuple(images.shape)} came"
+        )
+    return images.clone()
