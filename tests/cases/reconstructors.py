@@ -14,9 +14,11 @@ from nullsight.reconstructors import (
     Alternating,
     AnyValue,
     ArtifactRemoval,
+    ConjugateGradients,
     Direct,
     GroupAverage,
     LinearInverse,
+    NonNegative,
     NullSpace,
     Penalised,
     Preconditioned,
@@ -147,6 +149,24 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         "unrolled_closing", lambda seed: Unrolled(_dncnn(seed), 2, data=Preconditioned(), closing=2), _matrix
     ),
     ReconstructorCase(
+        "unrolled_conjugate_gradients", lambda seed: Unrolled(_dncnn(seed), 2, data=ConjugateGradients(2)), _matrix
+    ),
+    ReconstructorCase(
+        "unrolled_closing_conjugate_gradients",
+        lambda seed: Unrolled(
+            _dncnn(seed),
+            2,
+            data=Preconditioned(),
+            closing=1,
+            closing_data=ConjugateGradients(1),
+            constraint=NonNegative(),
+        ),
+        lambda: toy_mask(1, 9, 7, samples=3),
+    ),
+    ReconstructorCase(
+        "unrolled_recomputed", lambda seed: Unrolled(_dncnn(seed), 3, closing=1, recompute=True), _matrix
+    ),
+    ReconstructorCase(
         "unrolled_two_inputs",
         lambda seed: Unrolled(UNet(2, 4, 2, seed=seed, out_channels=1), 3, form=TwoInputs()),
         _matrix,
@@ -155,6 +175,17 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         "unrolled_nonlinear", lambda seed: Unrolled(_dncnn(seed), 3), lambda: ToySaturation((1, 6, 6), (1, 6, 6))
     ),
     ReconstructorCase("unrolled_untied", lambda seed: UnrolledUntied(copies(_dncnn(seed), 3)), _matrix),
+    ReconstructorCase(
+        "unrolled_untied_recomputed",
+        lambda seed: UnrolledUntied(
+            copies(_dncnn(seed), 2),
+            closing=1,
+            closing_data=ConjugateGradients(),
+            constraint=NonNegative(),
+            recompute=True,
+        ),
+        _matrix,
+    ),
     ReconstructorCase(
         "unrolled_untied_two_inputs",
         lambda seed: UnrolledUntied(copies(DnCNN(2, 4, 3, seed=seed, out_channels=1), 2), form=TwoInputs()),

@@ -6,7 +6,7 @@ Their parts are values with tables of their own: ``data_steps.TABLE``, ``unrolle
 
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.constraints import AnyValue, Constraint, NonNegative
-from nullsight.reconstructors.data_steps import DataStep, LeastSquares, Preconditioned
+from nullsight.reconstructors.data_steps import ConjugateGradients, DataStep, LeastSquares, Preconditioned
 from nullsight.reconstructors.fits import Exact, Fit, Penalised, Within
 from nullsight.reconstructors.helpers import Alternating, GroupAverage, Helper, SplitAverage
 from nullsight.reconstructors.primal_dual import PrimalDual
@@ -22,6 +22,7 @@ __all__ = [
     "Alternating",
     "AnyValue",
     "ArtifactRemoval",
+    "ConjugateGradients",
     "Constraint",
     "Coupling",
     "DataStep",

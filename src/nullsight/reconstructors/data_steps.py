@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from nullsight.linalg import inner
 from nullsight.physics.base import LinearPhysics, Physics
@@ -52,6 +53,7 @@ class Preconditioned(DataStep):
 
 
 WHERE_KNOWN = WhereKnown()
+_ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-11}  # of a residual, relative to what it is a difference of
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class ConjugateGradients(DataStep):
     space of the first residual; in exact arithmetic the part of ``u`` in the null space of A never changes. One step is
     exact where ``A^T W A`` is a projection (masks, unitary operators); with the ramp as W two or three do for
     tomography what ten do without. Differentiated step by step (a few images of memory each). As the data steps of
-    Aggarwal, Mani, Jacob, "MoDL", IEEE TMI 2019, without the penalty.
+    Aggarwal, Mani, Jacob, "MoDL", IEEE TMI 2019, without the penalty. Samples that fit to within rounding stay as they
+    are.
 
     Args:
         iterations: applications of A and of its transpose, >= 1.
@@ -87,8 +90,11 @@ class ConjugateGradients(DataStep):
                 f"LeastSquares or Preconditioned data steps"
             )
         weigh, adjoint = self.weighting.of(physics), physics.A_adjoint
-        residual = adjoint(weigh(physics.A(u) - y))
-        return _krylov(lambda v: adjoint(weigh(physics.A(v))), residual, self.iterations)
+        misfit = physics.A(u) - y
+        small = _ROUNDING[y.dtype] ** 2
+        going = (inner(misfit, misfit) > small * inner(y, y)).reshape(-1, *[1] * (u.ndim - 1))
+        b = adjoint(weigh(misfit))
+        return _krylov(lambda v: adjoint(weigh(physics.A(v))), b, going, self.iterations, small)
 
 
 LEAST_SQUARES = LeastSquares()
@@ -100,21 +106,32 @@ TABLE: dict[str, type[DataStep]] = {
 }
 
 
-def _krylov(apply: Map, b: Image, iterations: int) -> Image:
-    """Return the iterate of conjugate gradients for ``M x = b`` from zero, a fixed number of steps, differentiable."""
+def _krylov(apply: Map, b: Image, going: Tensor, iterations: int, small: float) -> Image:
+    """Return the iterate of conjugate gradients for ``M x = b`` from zero, a fixed number of steps, differentiable.
+
+    Rows that are not ``going``, or done, stay where they are: what is left of their residual is rounding, a part of it
+    in the null space, where the next step would be of any length.
+    """
     x, r, p = torch.zeros_like(b), b, b
     size = inner(r, r)
-    tiny = torch.finfo(b.dtype).tiny
+    bound, nothing = small * size, torch.zeros_like(size)
     for k in range(iterations):
         q = apply(p)
-        step = size / inner(p, q).clamp_min(tiny)  # where all is solved, size is zero and nothing moves
+        curvature = inner(p, q)
+        going = going & (curvature > 0) & (size > 0)
+        step = torch.where(going, size / _positive(curvature), nothing)
         x = x + step * p
         if k == iterations - 1:
             break
         r = r - step * q
         new = inner(r, r)
-        p, size = r + new / size.clamp_min(tiny) * p, new
+        p, size = r + torch.where(going, new / _positive(size), nothing) * p, new
+        going = going & (size > bound)
     return x
+
+
+def _positive(value: Tensor) -> Tensor:
+    return torch.where(value > 0, value, torch.ones_like(value))
 
 
 def _gradient(u: Image, y: Measurement, physics: Physics) -> Image:
