@@ -1,46 +1,104 @@
 """Write docs/results.md from results/*.json: ``python experiments/write_tables.py``."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from nullsight.evaluation import markdown_table, read_result
+from nullsight.evaluation import Result, markdown_table, mean_distance, read_result
 from nullsight.storage import write_atomically
 
 ROOT = Path(__file__).parent.parent
+AGAINST = ("measurement consistency", "supervised", "total variation")  # columns of paired differences, if rows
+DAGGER = "A_dagger y"
 HEAD = """# Results
 
 Made from `results/*.json` by `python experiments/write_tables.py`. Peak of the PSNR: the maximum of each reference.
-Exact duplicates among the test images count once. Brackets are 95 % t intervals over images, paired in the column of
+Exact duplicates among the test images count once. Brackets are 95 % t intervals over images, paired in the columns of
 differences. Weight of the equivariance and learning rate were chosen on ten training images set apart; some earlier
-trials, which led to the closing data steps of the reconstructor, displayed test scores too. All rows of a table share
-network, settings and planned minutes; where the machine was busy a row took somewhat longer than planned.
+trials, which led to the closing data steps of the reconstructor, displayed test scores too. Rows share what the
+`common.toml` of their folder says, network, settings and planned minutes; what a row has of its own is in its recipe.
+Where the machine was busy a row took somewhat longer than planned. Minutes are wall minutes, setup (all before the
+first step) among them; for rows without training they are those of reconstructing the test images.
 """
-NOTES = {
-    "ct100": """The paper's unit is the same here. With the duplicate (the last slice) counted twice, as the paper has
-it, filtered back-projection has {twice:.2f} dB (the paper: 30.24). The paper's table, after 5000 epochs on a GPU:
-measurement consistency 31.01, equivariant imaging 36.94, supervised 38.17.""",
-    "urban100": """The paper's unit forgets the colour channels and is 4.77 dB lower: the masked input has {mean:.2f} dB
-here and {paper:.2f} there (the paper: 5.84; its equivariant imaging 25.14, supervised 26.51, in true PSNR 29.91 and
-31.28). With the measured pixels put back exactly, measurement consistency has nothing left to learn from.""",
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a paper says of a task.
+
+    Attributes:
+        title: of the column.
+        psnr: true PSNR by the name of the row, dB.
+        note: what else is to be said; ``{mean}``, ``{twice}`` and ``{paper}`` are those of ``A_dagger y``.
+    """
+
+    title: str = "Chen et al. 2021"
+    psnr: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+
+BESIDE = {
+    "ct100": Beside(
+        psnr={
+            DAGGER: 30.24,
+            "measurement consistency": 31.01,
+            "equivariant imaging": 36.94,
+            "adversarial equivariant imaging": 36.96,
+            "supervised": 38.17,
+            "equivariant imaging supervised": 38.79,
+        },
+        note="""The paper's figures ("Equivariant Imaging", ICCV 2021, after 5000 epochs on a GPU) have the same unit but
+count the duplicate (the last slice) twice: so counted, filtered back-projection has {twice:.2f} dB here.""",
+    ),
+    "urban100": Beside(
+        psnr={
+            DAGGER: 10.61,
+            "equivariant imaging": 29.91,
+            "adversarial equivariant imaging": 28.03,
+            "supervised": 31.28,
+            "equivariant imaging supervised": 31.52,
+        },
+        note="""The paper's unit ("Equivariant Imaging", ICCV 2021) forgets the colour channels and is 4.77 dB lower; the
+paper's figures above are in true PSNR. The masked input has {mean:.2f} dB here, {paper:.2f} in that unit (the paper:
+5.84). Least squares have no row of their own: for a mask they are `A_dagger y`. With the seen pixels put back exactly,
+measurement consistency has nothing left to learn from.""",
+    ),
 }
+
+
+def page(folder: Path) -> str:
+    """Return the page made from all results files of a folder."""
+    parts = [HEAD]
+    for path in sorted(folder.glob("*.json")):
+        parts.append(_section(read_result(path), BESIDE.get(path.stem, Beside())))
+    return "\n".join(parts)
+
+
+def _section(result: Result, beside: Beside) -> str:
+    names = [row["name"] for row in result["methods"]]
+    columns = {beside.title: beside.psnr} if beside.psnr else {}
+    table = markdown_table(result, [name for name in AGAINST if name in names], columns)
+    lines = [f"## {result['task']}\n\n{table}"]
+    if beside.note:
+        dagger = next(row for row in result["methods"] if row["name"] == DAGGER)["psnr"]
+        mean, twice = sum(dagger) / len(dagger), (sum(dagger) + dagger[-1]) / (len(dagger) + 1)
+        # 4.771 = 10 log10(3): the paper's square root of the number of pixels leaves out the three channels
+        lines.append(beside.note.format(mean=mean, twice=twice, paper=mean - 4.771) + "\n")
+    lines += [
+        f"Mean over the test images of |PSNR({one}) - PSNR({other})|: {mean_distance(result, one, other):.2f} dB.\n"
+        for one, other in (
+            ("measurement consistency", DAGGER),
+            ("measurement consistency least squares", "least squares"),
+        )
+        if {one, other} <= set(names)
+    ]
+    where = f"{result['machine']}, {result['threads']} thread(s) a run, {result['date']}, commit {result['commit']}"
+    lines.append(f"Made by `{result['command']}` on {where}; data `{result['dataset']}`.\n")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Write the page."""
-    parts = [HEAD]
-    for path in sorted((ROOT / "results").glob("*.json")):
-        result = read_result(path)
-        names = [row["name"] for row in result["methods"]]
-        against = "measurement consistency" if "measurement consistency" in names else None
-        dagger = next(row for row in result["methods"] if row["name"] == "A_dagger y")
-        mean = sum(dagger["psnr"]) / len(dagger["psnr"])
-        twice = (sum(dagger["psnr"]) + dagger["psnr"][-1]) / (len(dagger["psnr"]) + 1)
-        # 4.771 = 10 log10(3): the paper's square root of the number of pixels leaves out the three channels
-        note = NOTES.get(path.stem, "").format(mean=mean, twice=twice, paper=mean - 4.771)
-        parts.append(f"## {result['task']}\n\n{markdown_table(result, against)}\n{note}\n")
-        where = f"{result['machine']}, {result['threads']} thread(s) a run, {result['date']}, commit {result['commit']}"
-        seeds = sorted({seed for row in result["methods"] for seed in row["seeds"]})
-        parts.append(f"Made by `{result['command']}` on {where}, seed {', '.join(map(str, seeds))}.\n")
-    write_atomically(ROOT / "docs" / "results.md", "\n".join(parts))
+    write_atomically(ROOT / "docs" / "results.md", page(ROOT / "results"))
 
 
 if __name__ == "__main__":

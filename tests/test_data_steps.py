@@ -159,7 +159,7 @@ def test_gradient_is_that_of_finite_differences(steps: int) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_nothing_left_to_do_is_no_division_by_zero(dtype: torch.dtype, steps: int) -> None:
-    """One sample fits already, one is solved after the first step, one is all zeros; values and gradients are finite."""
+    """One sample fits already, one is solved after the first step, one is all zeros: all is finite."""
     physics = toy_mask(1, 4, 4).to(dtype)
     x = values(3, 1, 4, 4).to(dtype)
     x[2] = 0
@@ -180,7 +180,7 @@ def test_bad_use_is_refused_in_a_sentence() -> None:
         ConjugateGradients(0)
     physics = ToySaturation((1, 4, 4), (1, 4, 4))
     u = torch.rand(2, 1, 4, 4)
-    with pytest.raises(InputError, match="linear operator.*ToySaturation is not: take LeastSquares or Precond"):
+    with pytest.raises(InputError, match=r"linear operator.*ToySaturation is not: take LeastSquares or Precond"):
         ConjugateGradients().direction(u, u, physics, u)
     with pytest.raises(InputError, match="can weigh its measurements, but ToyMask cannot: take Unweighed"):
         ConjugateGradients(2, Weighed()).direction(u, u, toy_mask(1, 4, 4), u)

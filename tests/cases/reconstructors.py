@@ -28,6 +28,7 @@ from nullsight.reconstructors import (
     TwoInputs,
     Unrolled,
     UnrolledUntied,
+    WithCoverage,
 )
 
 
@@ -170,6 +171,11 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         "unrolled_two_inputs",
         lambda seed: Unrolled(UNet(2, 4, 2, seed=seed, out_channels=1), 3, form=TwoInputs()),
         _matrix,
+    ),
+    ReconstructorCase(
+        "unrolled_with_coverage",
+        lambda seed: Unrolled(UNet(2, 4, 2, seed=seed, out_channels=1), 2, form=WithCoverage()),
+        lambda: toy_mask(1, 9, 7, samples=3),
     ),
     ReconstructorCase(
         "unrolled_nonlinear", lambda seed: Unrolled(_dncnn(seed), 3), lambda: ToySaturation((1, 6, 6), (1, 6, 6))

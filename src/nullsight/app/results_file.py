@@ -30,6 +30,7 @@ def method_notes(
         uses_truth=bool(experiment.loss.needs_truth),
         helpers=helpers,
         minutes=round(minutes_of(run), 2),
+        setup_minutes=round(run.plan.preparation_minutes, 2),
         seeds=(run.settings.seed,),
         recipe=recipe or os.path.relpath(folder / "recipe.toml"),
         psnr_train_mean=train_psnr,

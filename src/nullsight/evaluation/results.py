@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from nullsight.errors import InputError
@@ -46,7 +47,7 @@ class Method:
         uses_truth: whether any reference entered its training.
         helpers: what it needed besides measurements, operator and training: the names of test-time helpers.
         minutes: wall minutes of training, preparation included.
-        setup_minutes: the part of them spent on preparation.
+        setup_minutes: the part of them before the first step.
         seeds: of its runs.
         recipe: path of the recipe, or None for a method that is not trained.
         psnr_train_mean: mean PSNR on the training set, dB, where it was scored.
@@ -143,39 +144,61 @@ def read_result(path: Path | str) -> Result:
     return content
 
 
-def markdown_table(result: Result, against: str | None = None) -> str:
-    """Return the table of a result as Markdown.
+def markdown_table(
+    result: Result,
+    against: str | Sequence[str] | None = None,
+    beside: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+) -> str:
+    """Return the table of a result as Markdown: all that the file says of each method, its recipe left out.
 
     Args:
         result: as :func:`read_result` returns it.
-        against: a method whose paired differences get a column of their own.
+        against: a method, or several, whose paired differences get a column each.
+        beside: columns of figures from elsewhere, dB, by their title; each by the name of the method it stands beside.
 
     Raises:
         InputError: no method is called ``against``.
     """
     rows: list[Result] = result["methods"]
-    base = [row for row in rows if row["name"] == against]
-    if against is not None and not base:
-        raise InputError(f"expected a method among {', '.join(r['name'] for r in rows)}, but {against!r} came")
-    paired = [f"over {against}"] if base else []
-    head = ["method", "truth used", "PSNR", "95 % interval", *paired, "SSIM", "train PSNR", "minutes"]
-    lines = [head, ["---", "---", "---:", "---:", *["---:"] * len(base), "---:", "---:", "---:"]]
-    for row in rows:
-        low, high = row["psnr_ci95"]
-        lines.append(
-            [
-                row["name"],
-                "yes" if row["uses_truth"] else "no",
-                _number(row["psnr_mean"], 2),
-                f"{_number(low, 2)} .. {_number(high, 2)}",
-                *[_paired(row["psnr"], one["psnr"]) for one in base],
-                _number(row["ssim_mean"], 3),
-                _number(row["psnr_train_mean"], 2),
-                _number(row["minutes"], 1),
-            ]
-        )
-    note = f"{result['task']}: PSNR in {result['psnr_unit']}; {result['test_images']} distinct test images."
+    wanted = [against] if isinstance(against, str) else list(against or ())
+    named = {row["name"]: row for row in rows}
+    for name in wanted:
+        if name not in named:
+            raise InputError(f"expected a method among {', '.join(named)}, but {name!r} came")
+    columns: dict[str, list[str]] = {
+        "method": [row["name"] for row in rows],
+        "truth used": ["yes" if row["uses_truth"] else "no" for row in rows],
+        "test-time helpers": [", ".join(row["helpers"]) or "none" for row in rows],
+        "PSNR": [_number(row["psnr_mean"], 2) for row in rows],
+        "95 % interval": [" .. ".join(_number(bound, 2) for bound in row["psnr_ci95"]) for row in rows],
+        **{f"over {name}": [_paired(row["psnr"], named[name]["psnr"]) for row in rows] for name in wanted},
+        **{title: [_number(known.get(row["name"]), 2) for row in rows] for title, known in beside.items()},
+        "SSIM": [_number(row["ssim_mean"], 3) for row in rows],
+        "train PSNR": [_number(row["psnr_train_mean"], 2) for row in rows],
+        "minutes": [_number(row["minutes"], 1) for row in rows],
+        "of them setup": [_number(row["setup_minutes"], 1) for row in rows],
+        "seeds": [", ".join(map(str, row["seeds"])) or "none" for row in rows],
+    }
+    words = {"method", "truth used", "test-time helpers"}
+    lines = [list(columns), ["---" if title in words else "---:" for title in columns]]
+    lines += [list(line) for line in zip(*columns.values(), strict=True)]
+    once = ", exact duplicates counted once" if result["duplicates_counted_once"] else ""
+    note = f"{result['task']}: PSNR in {result['psnr_unit']}; {result['test_images']} distinct test images{once}."
     return "\n".join([*("| " + " | ".join(line) + " |" for line in lines), "", note, ""])
+
+
+def mean_distance(result: Result, one: str, other: str) -> float:
+    """Return the mean of ``|PSNR(one) - PSNR(other)|`` over the test images, dB: whether two methods make one picture.
+
+    Raises:
+        InputError: a method that is not there.
+    """
+    named = {row["name"]: row["psnr"] for row in result["methods"]}
+    for name in (one, other):
+        if name not in named:
+            raise InputError(f"expected a method among {', '.join(named)}, but {name!r} came")
+    known = [abs(a - b) for a, b in zip(named[one], named[other], strict=True) if a is not None and b is not None]
+    return sum(known) / len(known) if known else math.nan
 
 
 def _paired(values: Sequence[float | None], base: Sequence[float | None]) -> str:
