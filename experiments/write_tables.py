@@ -46,8 +46,8 @@ BESIDE = {
             "supervised": 38.17,
             "equivariant imaging supervised": 38.79,
         },
-        note="""The paper's figures ("Equivariant Imaging", ICCV 2021, after 5000 epochs on a GPU) have the same unit but
-count the duplicate (the last slice) twice: so counted, filtered back-projection has {twice:.2f} dB here.""",
+        note="""The paper's figures ("Equivariant Imaging", ICCV 2021, after 5000 epochs on a GPU) have the same unit
+but count the duplicate (the last slice) twice: so counted, filtered back-projection has {twice:.2f} dB here.""",
     ),
     "urban100": Beside(
         psnr={
@@ -57,8 +57,8 @@ count the duplicate (the last slice) twice: so counted, filtered back-projection
             "supervised": 31.28,
             "equivariant imaging supervised": 31.52,
         },
-        note="""The paper's unit ("Equivariant Imaging", ICCV 2021) forgets the colour channels and is 4.77 dB lower; the
-paper's figures above are in true PSNR. The masked input has {mean:.2f} dB here, {paper:.2f} in that unit (the paper:
+        note="""The paper's unit ("Equivariant Imaging", ICCV 2021) forgets the colour channels and is 4.77 dB lower;
+the paper's figures above are in true PSNR. The masked input has {mean:.2f} dB here, {paper:.2f} in that unit (the paper:
 5.84). Least squares have no row of their own: for a mask they are `A_dagger y`. With the seen pixels put back exactly,
 measurement consistency has nothing left to learn from.""",
     ),
