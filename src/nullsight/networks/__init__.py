@@ -7,6 +7,7 @@ from torch import nn
 
 from nullsight.networks.discriminator import Discriminator
 from nullsight.networks.dncnn import BiasFreeDnCNN, DnCNN
+from nullsight.networks.folded_unet import FoldedUNet
 from nullsight.networks.fully_connected import FullyConnected
 from nullsight.networks.layers import Checkpointed, Network, copies
 from nullsight.networks.norms import BatchNorm, BiasFree, BiasFreeBatchNorm, GroupNorm, LayerNorm, NoNorm, Norm
@@ -22,6 +23,7 @@ __all__ = [
     "Checkpointed",
     "Discriminator",
     "DnCNN",
+    "FoldedUNet",
     "FullyConnected",
     "GroupNorm",
     "LayerNorm",
@@ -35,6 +37,7 @@ __all__ = [
 
 TABLE: dict[str, type[nn.Module]] = {
     "shuffled": Shuffled,
+    "folded_unet": FoldedUNet,
     "unet": UNet,
     "dncnn": DnCNN,
     "bias_free_dncnn": BiasFreeDnCNN,

@@ -13,7 +13,7 @@ from nullsight.reconstructors.primal_dual import PrimalDual
 from nullsight.reconstructors.problems import Problem, Regulariser, Solution
 from nullsight.reconstructors.simple import ArtifactRemoval, Direct, LinearInverse, NullSpace
 from nullsight.reconstructors.total_variation import TotalVariation
-from nullsight.reconstructors.unrolled import Form, Proximal, TwoInputs, Unrolled, UnrolledUntied
+from nullsight.reconstructors.unrolled import Form, Proximal, TwoInputs, Unrolled, UnrolledUntied, WithCoverage
 from nullsight.reconstructors.variation import Coupling, Joint, Separate
 from nullsight.reconstructors.weightings import Unweighed, Weighed, Weighting, WhereKnown
 
@@ -55,6 +55,7 @@ __all__ = [
     "Weighed",
     "Weighting",
     "WhereKnown",
+    "WithCoverage",
     "Within",
 ]
 

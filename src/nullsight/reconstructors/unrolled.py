@@ -20,17 +20,33 @@ class Form(ABC):
     """What the network sees of the data step."""
 
     @abstractmethod
-    def see(self, u: Image, move: Image) -> Tensor:
-        """Return the network's input for the iterate ``u`` and the data step ``move = tau grad E(u)``."""
+    def see(self, u: Image, move: Image, physics: Physics, unit: Tensor) -> Tensor:
+        """Return the network's input for the iterate ``u`` and the data step ``move = tau grad E(u)``.
+
+        ``unit`` is the intensity scale of the data, which what is returned is divided by.
+        """
 
 
 @dataclass(frozen=True)
 class Proximal(Form):
     """The network sees ``u - tau grad E(u)`` and stands for a proximal operator: ``channels`` in and out."""
 
-    def see(self, u: Image, move: Image) -> Tensor:
+    def see(self, u: Image, move: Image, physics: Physics, unit: Tensor) -> Tensor:
         """Return ``u - move``."""
         return u - move
+
+
+@dataclass(frozen=True)
+class WithCoverage(Form):
+    """The network sees ``u - tau grad E(u)`` and ``A_dagger A 1``: ``2 channels`` in, ``channels`` out.
+
+    The second part is an image of ones as the operator passes it on: for a mask the mask itself, so that the network
+    knows which pixels are missing, also under another mask than it was trained with.
+    """
+
+    def see(self, u: Image, move: Image, physics: Physics, unit: Tensor) -> Tensor:
+        """Return both along the channels, ``(batch, 2 channels, *space)``."""
+        return torch.cat([u - move, physics.A_dagger(physics.A(unit * torch.ones_like(u)))], 1)
 
 
 @dataclass(frozen=True)
@@ -42,7 +58,7 @@ class TwoInputs(Form):
     deep neural networks", Inverse Problems 2017.
     """
 
-    def see(self, u: Image, move: Image) -> Tensor:
+    def see(self, u: Image, move: Image, physics: Physics, unit: Tensor) -> Tensor:
         """Return both along the channels, ``(batch, 2 channels, *space)``."""
         return torch.cat([u, move], 1)
 
@@ -86,7 +102,7 @@ class _Iteration(Reconstructor):
 
         def stage(u: Image, tau: Tensor, network: nn.Module) -> Image:
             move = tau * self.data.direction(u, y, physics, first)
-            return self.constraint.project(self._apply_network(network, self.form.see(u, move)))
+            return self.constraint.project(self._apply_network(network, self.form.see(u, move, physics, self.scale)))
 
         for tau, network in zip(lengths[: len(stages)], stages, strict=True):
             again = self.recompute and torch.is_grad_enabled()
@@ -194,4 +210,4 @@ class UnrolledUntied(_Iteration):
         return self.networks
 
 
-FORMS: dict[str, type[Form]] = {"proximal": Proximal, "two_inputs": TwoInputs}
+FORMS: dict[str, type[Form]] = {"proximal": Proximal, "two_inputs": TwoInputs, "with_coverage": WithCoverage}

@@ -1,0 +1,111 @@
+"""A U-Net of residual blocks without additive terms, on the image folded to half its size."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from nullsight.networks.layers import (
+    NEAR_ZERO,
+    Network,
+    add_input,
+    check_channels,
+    check_layout,
+    convolution,
+    draw_weights,
+    quietly,
+)
+from nullsight.types import Image
+
+_BRANCH = 0.2  # what the last layer of a residual block is scaled by at the start, so that depth adds little variance
+
+
+class FoldedUNet(Network):
+    """Fold 2 x 2 pixels into channels, pass residual blocks at ``scales`` sizes and back, unfold, add the input.
+
+    Width doubles from one scale to the next smaller one (strided 2 x 2 convolution; channels unfolded on the way back,
+    where what was there before is added). No additive terms, so ``G(gain x) = gain G(x)``. Sees far and costs little:
+    most of its weights work at a quarter of the pixels or less. After Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015,
+    and He et al., "Identity mappings in deep residual networks", ECCV 2016 (the order within a block); the folding
+    after Zhang, Zuo, Zhang, "FFDNet", IEEE TIP 2018. The last layer starts small, so that the untrained network nearly
+    returns its input. Sizes that the scales do not divide are padded by repeating the border.
+
+    Args:
+        channels: of the input images.
+        width: channels of the hidden layers at the largest scale.
+        scales: number of sizes, >= 1; the first is half that of the image.
+        blocks: residual blocks (two 3 x 3 convolutions each) at each size and way, >= 1.
+        seed: of the weights.
+        out_channels: of the output (at most ``channels``; it is added to the first of them); None means ``channels``.
+
+    Raises:
+        InputError: numbers that describe no network.
+
+    Example:
+        >>> FoldedUNet(1, width=8, seed=0)(torch.rand(2, 1, 9, 14)).shape
+        torch.Size([2, 1, 9, 14])
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int = 48,
+        scales: int = 2,
+        blocks: int = 1,
+        *,
+        seed: int = 0,
+        out_channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        check_layout(channels, width, min(scales, blocks), 1, 2)
+        self.channels, self.width, self.scales, self.blocks = channels, width, scales, blocks
+        self.seed, self.out_channels = seed, out_channels
+        widths = [width * 2**k for k in range(scales)]
+        with quietly():
+            self.enter = convolution(4 * channels, width, 3, 2, bias=False)
+            self.there = nn.ModuleList(_blocks(w, blocks) for w in widths)
+            self.smaller = nn.ModuleList(convolution(w, 2 * w, 2, 2, stride=2, bias=False) for w in widths[:-1])
+            self.larger = nn.ModuleList(convolution(2 * w, 4 * w, 1, 2, bias=False) for w in widths[:-1])
+            self.back = nn.ModuleList(_blocks(w, blocks) for w in widths[:-1])
+            self.leave = convolution(width, 4 * (channels if out_channels is None else out_channels), 3, 2, bias=False)
+        self._draw()
+
+    def forward(self, x: Image) -> Image:
+        """Return the image of the same size, ``(batch, out_channels, height, width)``."""
+        check_channels(x, self.channels, 2)
+        height, width = x.shape[2:]
+        multiple = 2**self.scales
+        missing = (0, -width % multiple, 0, -height % multiple)
+        h = self.enter(functional.pixel_unshuffle(functional.pad(x, missing, mode="replicate"), 2))
+        kept = []
+        for blocks, smaller in zip(self.there, self.smaller, strict=False):
+            h = blocks(h)
+            kept.append(h)
+            h = smaller(torch.relu(h))
+        h = self.there[-1](h)
+        for blocks, larger in zip(reversed(self.back), reversed(self.larger), strict=True):
+            h = blocks(kept.pop() + functional.pixel_shuffle(larger(torch.relu(h)), 2))
+        out = functional.pixel_shuffle(self.leave(torch.relu(h)), 2)
+        return add_input(x, out[:, :, :height, :width])
+
+    def _draw(self) -> None:
+        draw_weights(self, self.seed)
+        with torch.no_grad():
+            for layer in self.modules():
+                if isinstance(layer, _Residual):
+                    next(layer.second.parameters()).mul_(_BRANCH)
+            next(self.leave.parameters()).mul_(NEAR_ZERO)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = convolution(width, width, 3, 2, bias=False)
+        self.second = convolution(width, width, 3, 2, bias=False)
+
+    def forward(self, h: torch.Tensor) -> torch.Tensor:
+        changed: torch.Tensor = self.second(torch.relu(self.first(torch.relu(h))))
+        return h + changed
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(_Residual(width) for _ in range(count)))
