@@ -58,9 +58,9 @@ but count the duplicate (the last slice) twice: so counted, filtered back-projec
             "equivariant imaging supervised": 31.52,
         },
         note="""The paper's unit ("Equivariant Imaging", ICCV 2021) forgets the colour channels and is 4.77 dB lower;
-the paper's figures above are in true PSNR. The masked input has {mean:.2f} dB here, {paper:.2f} in that unit (the paper:
-5.84). Least squares have no row of their own: for a mask they are `A_dagger y`. With the seen pixels put back exactly,
-measurement consistency has nothing left to learn from.""",
+the paper's figures above are in true PSNR. The masked input has {mean:.2f} dB here, {paper:.2f} in that unit
+(the paper: 5.84). Least squares have no row of their own: for a mask they are `A_dagger y`. With the seen pixels put
+back exactly, measurement consistency has nothing left to learn from.""",
     ),
 }
 

@@ -53,7 +53,6 @@ class Preconditioned(DataStep):
 
 
 WHERE_KNOWN = WhereKnown()
-_ROUNDING = {torch.float32: 1e-6, torch.float64: 1e-11}  # of a residual, relative to what it is a difference of
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class ConjugateGradients(DataStep):
             )
         weigh, adjoint = self.weighting.of(physics), physics.A_adjoint
         misfit = physics.A(u) - y
-        small = _ROUNDING[y.dtype] ** 2
+        small = (1e-11 if y.dtype == torch.float64 else 1e-6) ** 2  # as linalg.least_squares has it
         going = (inner(misfit, misfit) > small * inner(y, y)).reshape(-1, *[1] * (u.ndim - 1))
         b = adjoint(weigh(misfit))
         return _krylov(lambda v: adjoint(weigh(physics.A(v))), b, going, self.iterations, small)
