@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +199,15 @@ def test_a_run_is_opened_from_its_folder(tmp_path: Path) -> None:
         open_run(tmp_path / "none", toy(), w.data.physics, SETTINGS)
 
 
-def test_a_second_signal_acts_as_before(tmp_path: Path) -> None:
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Python's own answer to Ctrl-C: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_signal_acts_as_before(heeded: None) -> None:
     from nullsight.training.signals import Catcher
 
     with pytest.raises(KeyboardInterrupt), Catcher() as catcher:

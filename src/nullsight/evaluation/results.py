@@ -190,6 +190,11 @@ def markdown_table(
 def mean_distance(result: Result, one: str, other: str) -> float:
     """Return the mean of ``|PSNR(one) - PSNR(other)|`` over the test images, dB: whether two methods make one picture.
 
+    Args:
+        result: as :func:`read_result` returns it.
+        one: a method.
+        other: another one.
+
     Raises:
         InputError: a method that is not there.
     """
