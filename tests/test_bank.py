@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nullsight.constraints import NonNegative
 from nullsight.losses import (
     Always,
     BankEquivariance,
@@ -53,6 +54,12 @@ def test_one_pass_a_step_and_no_gradient_through_the_target() -> None:
     y2 = given.physics.A(x2)
     expected = torch.autograd.grad(((f(y2, given.physics) - x2) ** 2).mean() / given.scale**2, [f.weight])[0]
     assert torch.allclose(slope, expected)
+
+
+def test_turned_images_are_projected_before_they_are_measured() -> None:
+    given, images = evidence(), randn(BATCH, 1, N, seed=9)
+    free, bound = (BankEquivariance(Roll(), v, constraint=NonNegative()) for v in (images, images.clamp_min(0)))
+    assert torch.equal(filled(free, given)(given), filled(bound, given)(given))
 
 
 def test_noise_is_new_at_every_step_and_comes_from_the_draws() -> None:

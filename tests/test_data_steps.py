@@ -5,13 +5,12 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from nullsight.constraints import AnyValue, NonNegative
 from nullsight.networks import DnCNN, copies
 from nullsight.physics import LeastSquares, ParallelBeamCT, WeightedLeastSquares
 from nullsight.physics.base import LinearPhysics
 from nullsight.reconstructors import (
-    AnyValue,
     ConjugateGradients,
-    NonNegative,
     Preconditioned,
     Reconstructor,
     Unrolled,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nullsight import physics as p
+from nullsight.constraints import AnyValue, NonNegative
 from nullsight.draws import Draws
 from nullsight.groups import Dihedral, Shifts
 from nullsight.networks import UNet
@@ -14,12 +15,10 @@ from nullsight.parts import arguments
 from nullsight.physics.base import Physics
 from nullsight.reconstructors import (
     Alternating,
-    AnyValue,
     ArtifactRemoval,
     GroupAverage,
     LeastSquares,
     LinearInverse,
-    NonNegative,
     Reconstructor,
     SplitAverage,
     Unrolled,

@@ -16,7 +16,7 @@ from tests.rules import Module, modules
 # each line may import only from the lines above it; the lowest also within itself
 LAYERS = [
     ["errors", "types", "linalg", "draws", "parts", "outcome", "storage"],
-    ["physics", "noise", "groups", "metrics"],
+    ["physics", "noise", "constraints", "groups", "metrics"],
     ["networks"],
     ["reconstructors", "losses", "diagnosis", "data"],
     ["contracts", "training", "evaluation"],

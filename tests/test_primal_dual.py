@@ -3,12 +3,11 @@
 import pytest
 import torch
 
+from nullsight.constraints import AnyValue, NonNegative
 from nullsight.linalg import inner
 from nullsight.physics import Inpainting, MatrixOperator, ParallelBeamCT, bernoulli_mask, gaussian_matrix
 from nullsight.reconstructors import (
-    AnyValue,
     Exact,
-    NonNegative,
     Penalised,
     PrimalDual,
     Problem,

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
+from nullsight.constraints import AnyValue, NonNegative
 from nullsight.physics import (
     CartesianMRI,
     Inpainting,
@@ -15,10 +16,8 @@ from nullsight.physics import (
     gaussian_matrix,
 )
 from nullsight.reconstructors import (
-    AnyValue,
     Exact,
     Joint,
-    NonNegative,
     Penalised,
     Separate,
     TotalVariation,

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from nullsight import groups, losses, networks, noise, physics, reconstructors, training
+from nullsight import constraints, groups, losses, networks, noise, physics, reconstructors, training
 from nullsight.groups import interpolation
 from nullsight.networks import norms
 from nullsight.physics import filters
-from nullsight.reconstructors import constraints, data_steps, fits, unrolled, variation, weightings
+from nullsight.reconstructors import data_steps, fits, unrolled, variation, weightings
 
 MAKERS = physics.MAKERS
 NETWORKS: Mapping[str, type[nn.Module]] = networks.TABLE

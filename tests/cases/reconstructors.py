@@ -6,19 +6,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nullsight.constraints import AnyValue, NonNegative
 from nullsight.groups import Dihedral, Reflections
 from nullsight.networks import BatchNorm, DnCNN, FullyConnected, GroupNorm, UNet, copies
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.splits import RandomEntries
 from nullsight.reconstructors import (
     Alternating,
-    AnyValue,
     ArtifactRemoval,
     ConjugateGradients,
     Direct,
     GroupAverage,
     LinearInverse,
-    NonNegative,
     NullSpace,
     Penalised,
     Preconditioned,

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nullsight.constraints import AnyValue, Constraint
 from nullsight.draws import Draws
 from nullsight.groups.base import Family
 from nullsight.losses.base import Evidence, Loss
@@ -18,6 +19,7 @@ from nullsight.types import Image, InputError, Measurement, Scalar
 
 NOISELESS = Noiseless()
 ALWAYS = Always()
+ANY_VALUE = AnyValue()
 _GROWING = ("bank", "problems", "errors")
 
 
@@ -37,6 +39,7 @@ class BankEquivariance(Loss):
             reconstructor such as ``TotalVariation()``, or None for f's own first reconstructions.
         refresh: when images are replaced.
         every: a sample's image is replaced in one of so many passes over the data, >= 1.
+        constraint: what virtual images may be; projected upon after turning, as interpolation overshoots at edges.
         noise: what virtual measurements get: that of the real ones, drawn anew at each step.
         error: how far two images are apart.
         scaling: their unit.
@@ -69,6 +72,7 @@ class BankEquivariance(Loss):
         start: Tensor | Reconstruct | None = None,
         refresh: Refresh = ALWAYS,
         every: int = 4,
+        constraint: Constraint = ANY_VALUE,
         noise: Noise = NOISELESS,
         error: Error = MEAN_SQUARE,
         scaling: Scaling = UNIT_NORM,
@@ -82,7 +86,7 @@ class BankEquivariance(Loss):
                 f"{'images' if isinstance(start, Tensor) else 'nothing'} came: name it, or choose Always or Never"
             )
         self.group, self.start, self.refresh, self.every = group, start, refresh, every
-        self.noise, self.error, self.scaling = noise, error, scaling
+        self.constraint, self.noise, self.error, self.scaling = constraint, noise, error, scaling
         for name in _GROWING:
             self.register_buffer(name, torch.zeros(0))
         self.register_buffer("version", torch.zeros((), dtype=torch.int64))
@@ -139,7 +143,7 @@ class BankEquivariance(Loss):
 
     def _virtual(self, v: Image, evidence: Evidence) -> tuple[Image, Measurement]:
         g = self.group.sample(evidence.draws.of(f"transform {type(self.group).__name__}"))
-        x2 = self.group.act(g, v)
+        x2 = self.constraint.project(self.group.act(g, v))
         return x2, self._measured(x2, evidence)
 
     def _measured(self, x2: Image, evidence: Evidence) -> Measurement:

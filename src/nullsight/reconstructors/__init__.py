@@ -5,7 +5,6 @@ Their parts are values with tables of their own: ``data_steps.TABLE``, ``unrolle
 """
 
 from nullsight.reconstructors.base import Reconstructor
-from nullsight.reconstructors.constraints import AnyValue, Constraint, NonNegative
 from nullsight.reconstructors.data_steps import ConjugateGradients, DataStep, LeastSquares, Preconditioned
 from nullsight.reconstructors.fits import Exact, Fit, Penalised, Within
 from nullsight.reconstructors.helpers import Alternating, GroupAverage, Helper, SplitAverage
@@ -20,10 +19,8 @@ from nullsight.reconstructors.weightings import Unweighed, Weighed, Weighting, W
 __all__ = [
     "TABLE",
     "Alternating",
-    "AnyValue",
     "ArtifactRemoval",
     "ConjugateGradients",
-    "Constraint",
     "Coupling",
     "DataStep",
     "Direct",
@@ -35,7 +32,6 @@ __all__ = [
     "Joint",
     "LeastSquares",
     "LinearInverse",
-    "NonNegative",
     "NullSpace",
     "Penalised",
     "Preconditioned",

@@ -6,13 +6,13 @@ None is used unless it is named; scores reached with one are told apart from tho
 import torch
 from torch import Tensor
 
+from nullsight.constraints import Constraint, NonNegative
 from nullsight.draws import Draws
 from nullsight.groups.base import FiniteGroup
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.composed import transformed
 from nullsight.physics.splits import Split
 from nullsight.reconstructors.base import Reconstructor
-from nullsight.reconstructors.constraints import Constraint, NonNegative
 from nullsight.reconstructors.data_steps import ConjugateGradients, DataStep
 from nullsight.types import Image, InputError, Measurement
 

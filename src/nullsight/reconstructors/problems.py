@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from nullsight.constraints import Constraint
 from nullsight.physics.base import LinearPhysics
-from nullsight.reconstructors.constraints import Constraint
 from nullsight.reconstructors.fits import Fit
 from nullsight.reconstructors.weightings import Weighting
 from nullsight.types import Image, InputError, Measurement

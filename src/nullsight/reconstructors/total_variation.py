@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
+from nullsight.constraints import Constraint, NonNegative
 from nullsight.draws import Draws
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.reconstructors.base import Reconstructor
-from nullsight.reconstructors.constraints import Constraint, NonNegative
 from nullsight.reconstructors.fits import Exact, Fit
 from nullsight.reconstructors.primal_dual import PrimalDual
 from nullsight.reconstructors.problems import Problem, Solution, brightness

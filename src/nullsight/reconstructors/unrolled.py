@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from nullsight.constraints import AnyValue, Constraint
 from nullsight.draws import Draws
 from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
-from nullsight.reconstructors.constraints import AnyValue, Constraint
 from nullsight.reconstructors.data_steps import LEAST_SQUARES, DataStep
 from nullsight.types import Image, InputError, Measurement
 
