@@ -14,7 +14,12 @@ from nullsight.reconstructors import Reconstructor
 from nullsight.types import InputError
 
 ROOT = Path(__file__).parents[1] / "experiments"
-SHAPES = {"ct100": (1, 128, 128), "urban100": (3, 256, 256)}
+SHAPES = {
+    "ct100": (1, 128, 128),
+    "urban100": (3, 256, 256),
+    "ct100_30_views": (1, 128, 128),
+    "mr_as_ct": (1, 128, 128),
+}
 RECIPES = [
     pytest.param(path, id=f"{path.parent.name}/{path.stem}") for name in SHAPES for path in read_rows(ROOT / name, [])
 ]

@@ -88,6 +88,14 @@ def test_base_recipe_gives_what_is_not_written(tmp_path: Path) -> None:
     assert recipe.physics is not None and recipe.physics.arguments() == {}, "another part takes no arguments of the old"
 
 
+def test_of_several_bases_the_later_ones_come_first(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "settings.toml")
+    write(tmp_path, 'title = "other data"\n[training]\nbatch_size = 5\n', "data.toml")
+    recipe = read_recipe(write(tmp_path, 'base = ["settings.toml", "data.toml"]\n[training]\nminutes = 9\n'))
+    assert (recipe.title, recipe.training.batch_size, recipe.training.minutes, recipe.seed) == ("other data", 5, 9, 3)
+    assert [part.name for part in recipe.loss] == [part.name for part in read_recipe(tmp_path / "settings.toml").loss]
+
+
 def test_base_that_leads_back_is_refused(tmp_path: Path) -> None:
     write(tmp_path, 'base = "b.toml"', "a.toml")
     write(tmp_path, 'base = "a.toml"', "b.toml")

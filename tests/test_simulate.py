@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nullsight.data import simulate
+from nullsight.data import block_means, simulate
 from nullsight.noise import Gaussian, Noiseless, Poisson
 from nullsight.physics import Inpainting
 from nullsight.types import InputError
@@ -53,3 +53,20 @@ def test_bad_images(x, match):
 def test_batch_of_nothing():
     with pytest.raises(InputError, match="batch of at least 1"):
         simulate(X, Inpainting((1, 2, 3), MASK), Noiseless(), batch=0)
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 6, 9), (3, 2, 12)])
+def test_block_means_keep_the_mean_and_undo_repetition(shape):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    small = block_means(x, 3)
+    assert small.shape[2:] == tuple(n // 3 for n in shape[2:])
+    assert torch.allclose(small.flatten(2).mean(2), x.flatten(2).mean(2))
+    repeated = x
+    for axis in range(2, x.ndim):
+        repeated = repeated.repeat_interleave(2, axis)
+    assert torch.allclose(block_means(repeated, 2), x)
+
+
+def test_sides_that_are_no_multiples_are_refused():
+    with pytest.raises(InputError, match="multiples of 2"):
+        block_means(torch.zeros(1, 1, 4, 5), 2)

@@ -15,6 +15,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = (
+    "constraints",
     "contracts",
     "data",
     "evaluation",
@@ -38,6 +39,7 @@ _NAMES = {
 __all__ = [
     "Draws",
     "InputError",
+    "constraints",
     "contracts",
     "data",
     "evaluate",

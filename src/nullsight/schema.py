@@ -62,13 +62,17 @@ class DataSection(_Strict):
 
 
 class SimulateSection(_Strict):
-    """Images to make measurements from with ``nullsight simulate``; ``train`` and ``test`` are [first, end)."""
+    """Images to make measurements from with ``nullsight simulate``; ``train`` and ``test`` are [first, end).
+
+    ``shrink = 2`` takes the means of 2 x 2 pixels.
+    """
 
     images: str
     axes: str | None = None
     key: str | None = None
     train: tuple[int, int] | None = None
     test: tuple[int, int] | None = None
+    shrink: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -124,7 +128,8 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a TOML recipe and apply ``section.key=value`` overrides (TOML values; a bare word is a string).
 
     ``base = "common.toml"`` takes another recipe's values where this one has none; sections are merged key by key,
-    except that a part with another ``name`` and the list of losses stand for themselves.
+    except that a part with another ``name`` and the list of losses stand for themselves. Of several bases in a list the
+    later ones come first.
 
     Raises:
         InputError: no such file, no TOML, an unknown key (the valid ones are named) or a value that does not fit.
@@ -137,13 +142,14 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def _with_base(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     content = _read_toml(path)
-    base = content.pop("base", None)
-    if base is None:
-        return content
-    below = (path.parent / str(base)).resolve()
-    if below in (*above, path.resolve()):
-        raise InputError(f"expected a base recipe that is not based on itself, but {path} leads back to {below}")
-    return _merged(_with_base(below, (*above, path.resolve())), content)
+    named = content.pop("base", [])
+    merged: dict[str, Any] = {}
+    for base in named if isinstance(named, list) else [named]:
+        below = (path.parent / str(base)).resolve()
+        if below in (*above, path.resolve()):
+            raise InputError(f"expected a base recipe that is not based on itself, but {path} leads back to {below}")
+        merged = _merged(merged, _with_base(below, (*above, path.resolve())))
+    return _merged(merged, content)
 
 
 def _merged(base: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from nullsight.assemble import Context, build, describe, place
-from nullsight.data import MeasurementFile, TruthFile, read_images, simulate, write_measurements, write_truth
+from nullsight.data import (
+    MeasurementFile,
+    TruthFile,
+    block_means,
+    read_images,
+    simulate,
+    write_measurements,
+    write_truth,
+)
 from nullsight.draws import stable_hash
 from nullsight.noise import Noise, Noiseless
 from nullsight.outcome import Outcome
@@ -57,7 +65,7 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
     lines = [f"{len(file.values)} images from {file.source}" + (f" ({file.note})" if file.note else "")]
     for job in jobs:
         names = tuple(file.names[i] if file.names else str(i) for i in job.rows)
-        images = file.values[job.rows.start : job.rows.stop].to(_precision(physics))
+        images = block_means(file.values[job.rows.start : job.rows.stop].to(_precision(physics)), section.shrink)
         if overwrite or not job.measurements.exists():
             lines.append(_measure(job, images, names, physics, noise))
         if job.truth is not None and (overwrite or not job.truth.exists()):

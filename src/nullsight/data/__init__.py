@@ -14,7 +14,7 @@ from nullsight.data.images import montage, to_png, visible
 from nullsight.data.phantoms import anatomy_phantoms
 from nullsight.data.readers import ArrayFile, read_array, read_images, write_images
 from nullsight.data.shapes import dead_leaves, disks, shepp_logan, triangles
-from nullsight.data.simulate import simulate
+from nullsight.data.simulate import block_means, simulate
 from nullsight.data.strokes import stroke_images
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "TruthFile",
     "TruthSet",
     "anatomy_phantoms",
+    "block_means",
     "checksum",
     "dead_leaves",
     "disks",

@@ -49,3 +49,28 @@ def simulate(x: Tensor, physics: Physics, noise: Noise, *, seed: int = 0, batch:
             stream = Draws(seed, 0, ids).of("simulate")
             made.append(noise.observe(part.A(x[first : first + batch]), part.measured, stream))
     return torch.cat(made)
+
+
+def block_means(images: Tensor, factor: int) -> Tensor:
+    """Return images with ``factor`` times fewer pixels along each axis, each the mean of those it stands for.
+
+    Args:
+        images: ``(samples, channels, *space)``.
+        factor: >= 1; 1 leaves the images as they are.
+
+    Raises:
+        InputError: an axis that is no multiple of the factor.
+
+    Example:
+        >>> block_means(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
+        tensor([[[[ 2.5000,  4.5000],
+                  [10.5000, 12.5000]]]])
+    """
+    if factor < 1 or any(n % factor for n in images.shape[2:]):
+        raise InputError(
+            f"expected images whose sides are multiples of {factor}, but {tuple(images.shape[2:])} came: choose "
+            f"another factor"
+        )
+    for axis in range(2, images.ndim):
+        images = images.unflatten(axis, (-1, factor)).mean(axis + 1)
+    return images
