@@ -72,5 +72,6 @@ def block_means(images: Tensor, factor: int) -> Tensor:
             f"another factor"
         )
     for axis in range(2, images.ndim):
-        images = images.unflatten(axis, (-1, factor)).mean(axis + 1)
+        shape = images.shape
+        images = images.reshape(*shape[:axis], -1, factor, *shape[axis + 1 :]).mean(axis + 1)
     return images

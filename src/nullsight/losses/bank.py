@@ -13,14 +13,15 @@ from nullsight.groups.base import Family
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
 from nullsight.losses.evidence import Reconstruct
-from nullsight.losses.refresh import Always, Refresh
+from nullsight.losses.refresh import Always, Refresh, WhileBetter
+from nullsight.losses.splitting import hidden_errors
 from nullsight.noise import Noise, Noiseless
 from nullsight.types import Image, InputError, Measurement, Scalar
 
 NOISELESS = Noiseless()
 ALWAYS = Always()
 ANY_VALUE = AnyValue()
-_GROWING = ("bank", "problems", "errors")
+_GROWING = ("bank", "problems", "errors")  # one row a sample
 
 
 class BankEquivariance(Loss):
@@ -47,9 +48,8 @@ class BankEquivariance(Loss):
     Attributes:
         bank: the images, ``(samples, *image_shape)``, part of every checkpoint; empty before a training.
         version: how many images have been replaced.
-        problems: virtual images on which f and ``start`` are compared, one for each sample whose error is kept.
-        errors: of f on them; NaN where it is not known yet, infinite for samples without a problem.
-        first_error: the mean of ``start``.
+        problems: the first images, turned, on which f is judged where ``refresh`` compares; else empty.
+        errors: the estimated error of each image in the bank, in the loss's unit; likewise.
 
     Raises:
         InputError: ``every`` below 1, or a rule that compares f with a reconstructor where ``start`` is none.
@@ -64,7 +64,6 @@ class BankEquivariance(Loss):
     version: Tensor
     problems: Tensor
     errors: Tensor
-    first_error: Tensor
 
     def __init__(
         self,
@@ -80,7 +79,7 @@ class BankEquivariance(Loss):
         super().__init__()
         if every < 1:
             raise InputError(f"expected every of at least 1 pass, but {every} came")
-        if refresh.samples and (start is None or isinstance(start, Tensor)):
+        if isinstance(refresh, WhileBetter) and (start is None or isinstance(start, Tensor)):
             raise InputError(
                 f"expected a reconstructor as start for {type(refresh).__name__}, which compares f with it, but "
                 f"{'images' if isinstance(start, Tensor) else 'nothing'} came: name it, or choose Always or Never"
@@ -90,7 +89,6 @@ class BankEquivariance(Loss):
         for name in _GROWING:
             self.register_buffer(name, torch.zeros(0))
         self.register_buffer("version", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("first_error", torch.full((), torch.inf))
 
     @property
     def detail(self) -> str:
@@ -103,11 +101,9 @@ class BankEquivariance(Loss):
         if isinstance(self.start, Tensor):
             images = _given(self.start.to(images), images.shape)
         self.bank, self.version = images, torch.zeros_like(self.version)
-        self.errors = images.new_full((len(images),), torch.inf)
-        self.problems = images[:0]
-        if self.refresh.samples:
-            self.errors[:: -(-len(images) // self.refresh.samples)] = torch.nan
-            self._set_problems(blocks)
+        self.problems = self.errors = images[:0]
+        if isinstance(self.refresh, WhileBetter):
+            self._judge_first(blocks, self.refresh)
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
@@ -118,21 +114,19 @@ class BankEquivariance(Loss):
         return self._between(evidence.reconstruct(y2, evidence.physics, draws=later), x2, evidence)
 
     def update(self, evidence: Evidence) -> None:
-        """Find f's error on the problems of the batch's samples and replace the images that are due."""
-        ids = evidence.ids.tolist()
+        """Judge f on the samples of the batch that are due and replace their images where the rule allows it."""
         f = evidence.smoothed or evidence.reconstruct
-        for row, i in enumerate(ids):
-            if not bool(self.errors[i].isposinf()):
-                number = int((~self.errors[:i].isposinf()).sum())
-                self.errors[i] = self._error_of(f, self.problems[[number]], evidence.take([row]))
-        known = self.errors[~self.errors.isposinf()]
-        now = float(known.mean()) if len(known) and not bool(known.isnan().any()) else None
-        first = float(self.first_error) if bool(self.first_error.isfinite()) else None
-        rows = [row for row, i in enumerate(ids) if (i + evidence.draws.epoch) % self.every == 0]
-        if rows and self.refresh.allows(evidence.progress, now, first):
-            due = evidence.take(rows)
-            self.bank[due.ids] = f(due.y, due.physics, start=due.start, draws=due.draws).to(self.bank)
-            self.version += len(rows)
+        for row, i in enumerate(evidence.ids.tolist()):
+            if (i + evidence.draws.epoch) % self.every:
+                continue
+            one = evidence.take([row])
+            now = float(self._errors_of(f, self.problems[[i]], one)) if len(self.problems) else None
+            kept = float(self.errors[i]) if len(self.errors) else None
+            if self.refresh.allows(evidence.progress, now, kept):
+                self.bank[i] = f(one.y, one.physics, start=one.start, draws=one.draws)[0].to(self.bank)
+                self.version += 1
+                if now is not None:
+                    self.errors[i] = now
 
     def _images(self, evidence: Evidence) -> Image:
         if not self.training:
@@ -160,23 +154,29 @@ class BankEquivariance(Loss):
         f = self.start or evidence.reconstruct
         return f(evidence.y, evidence.physics, start=evidence.start, draws=evidence.draws)
 
-    def _set_problems(self, blocks: Iterable[Evidence]) -> None:
+    def _judge_first(self, blocks: Iterable[Evidence], rule: WhileBetter) -> None:
         assert self.start is not None and not isinstance(self.start, Tensor)
-        problems, total = [], 0.0
-        for evidence in blocks:
-            rows = [row for row, i in enumerate(evidence.ids.tolist()) if bool(self.errors[i].isnan())]
+        problems, hidden, known, predicted = [], [], [], []
+        stride = -(-len(self.bank) // rule.samples)
+        for evidence in map(_fixed, blocks):
+            problems.append(self._virtual(self.bank[evidence.ids], evidence)[0])
+            hidden.append(hidden_errors(self.start, evidence, rule.split, rule.residual, self.scaling))
+            rows = [row for row, i in enumerate(evidence.ids.tolist()) if i % stride == 0]
             if rows:
-                some = _fixed(evidence.take(rows))
-                problems.append(self._virtual(self.bank[some.ids], some)[0])
-                total += len(rows) * self._error_of(self.start, problems[-1], some)
-        self.problems = torch.cat(problems)
-        self.first_error = torch.full_like(self.first_error, total / len(self.problems))
+                some = evidence.take(rows)
+                again = replace(some, y=self._measured(problems[-1][rows], some), start=None)
+                known.append(self._errors_of(self.start, problems[-1][rows], some))
+                predicted.append(hidden_errors(self.start, again, rule.split, rule.residual, self.scaling))
+        ratio = torch.cat(known).sum() / torch.cat(predicted).sum()
+        self.problems, self.errors = torch.cat(problems), ratio * torch.cat(hidden)
 
-    def _error_of(self, f: Reconstruct, x2: Image, evidence: Evidence) -> float:
+    def _errors_of(self, f: Reconstruct, x2: Image, evidence: Evidence) -> Tensor:
+        """Return the error of each row, ``(batch,)``; the noise in it depends on the samples alone."""
         known = _fixed(evidence)
         with torch.no_grad():
             x3 = f(self._measured(x2, known), known.physics, draws=known.draws)
-            return float(self._between(x3, x2, known))
+            rows = range(len(x2))
+            return torch.stack([self._between(x3[[k]], x2[[k]], known.take([k])) for k in rows])
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
         for name in _GROWING:  # empty until a training has begun

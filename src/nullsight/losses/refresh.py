@@ -3,27 +3,22 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from nullsight.losses.residuals import ENTRYWISE, Residual
+from nullsight.physics.splits import Split
 from nullsight.types import InputError
 
 
 class Refresh(ABC):
-    """A rule for replacing virtual images.
-
-    Attributes:
-        samples: how many of the training samples give a problem with a known answer, on which f and what made the first
-            images are compared; 0 where the rule does not compare them.
-    """
-
-    samples: int = 0
+    """A rule for replacing virtual images."""
 
     @abstractmethod
-    def allows(self, progress: float, now: float | None, first: float | None) -> bool:
-        """Return whether images are replaced at this moment.
+    def allows(self, progress: float, now: float | None, kept: float | None) -> bool:
+        """Return whether one image is replaced at this moment.
 
         Args:
             progress: the share of the planned steps that is done, 0 .. 1.
-            now: the mean error of f on those problems; None where it is not known yet.
-            first: that of what made the first images.
+            now: the estimated error of f on this sample; None where the rule does not ask for it.
+            kept: the estimated error of the image that is kept; None likewise.
         """
 
 
@@ -31,7 +26,7 @@ class Refresh(ABC):
 class Never(Refresh):
     """The first images stay."""
 
-    def allows(self, progress: float, now: float | None, first: float | None) -> bool:
+    def allows(self, progress: float, now: float | None, kept: float | None) -> bool:
         """Return False."""
         return False
 
@@ -53,34 +48,42 @@ class Always(Refresh):
         if not 0 <= self.begin <= 1:
             raise InputError(f"expected a moment in [0, 1], but {self.begin} came: it is a share of the planned steps")
 
-    def allows(self, progress: float, now: float | None, first: float | None) -> bool:
+    def allows(self, progress: float, now: float | None, kept: float | None) -> bool:
         """Return whether the moment has come."""
         return progress >= self.begin
 
 
 @dataclass(frozen=True)
 class WhileBetter(Refresh):
-    """Images are replaced while f beats what made the first ones, on problems whose answer is known.
+    """An image is replaced while f seems better on its sample than what made it, as far as can be told without truth.
 
-    The problems are virtual: some of the first images, turned, measured (with noise) and reconstructed by both. A weak
-    f would drag a good bank down; a strong one raises it. The comparison is made without truth, so it is not exact:
-    what the first images lack is in no problem (which favours what made them), and f is trained on problems of this
-    kind (which favours f). Hence the margin.
+    What made the image is judged by hidden measurements: it reconstructs from a part of y and predicts the rest. How
+    that error goes with the error of an image made from all of y is found on ``samples`` virtual problems, whose images
+    are known. f, which may never have seen a part of a measurement, is judged on virtual problems alone: the sample's
+    first image turned, measured and reconstructed. A weak f would drag a good bank down; a strong one raises it.
+
+    On chest slices the first estimate was within 4 % (50 views) and 9 % (30 views) of the true mean error of total
+    variation. That of f is too low where f has learned its training images by heart, hence the margin.
 
     Args:
-        samples: of the training set that give a problem, spread evenly over it, >= 1.
-        margin: replaced while f's mean error is below ``margin`` times the other's, > 0.
+        split: which measurements are hidden, a tenth of them, say.
+        residual: how predicted and hidden measurements are compared.
+        samples: how many of the training samples give a virtual problem for the first estimate, >= 1.
+        margin: an image is replaced while f's error is below ``margin`` times its own, > 0.
 
     Raises:
         InputError: no samples, or a margin of 0 or less.
 
     Example:
-        >>> WhileBetter(margin=0.9).allows(0.5, now=0.8, first=1.0)
+        >>> from nullsight.physics import RandomLines
+        >>> WhileBetter(RandomLines(0.9, axis=1)).allows(0.5, now=0.7, kept=1.0)
         True
     """
 
+    split: Split
+    residual: Residual = ENTRYWISE
     samples: int = 16
-    margin: float = 0.9
+    margin: float = 0.85
 
     def __post_init__(self) -> None:
         if self.samples < 1 or not self.margin > 0:
@@ -88,9 +91,9 @@ class WhileBetter(Refresh):
                 f"expected at least 1 sample and a margin above 0, but {self.samples} and {self.margin} came"
             )
 
-    def allows(self, progress: float, now: float | None, first: float | None) -> bool:
+    def allows(self, progress: float, now: float | None, kept: float | None) -> bool:
         """Return whether both are known and f is better."""
-        return now is not None and first is not None and now < self.margin * first
+        return now is not None and kept is not None and now < self.margin * kept
 
 
 REFRESHES: dict[str, type[Refresh]] = {"never": Never, "always": Always, "while_better": WhileBetter}

@@ -9,6 +9,7 @@ from torch import Tensor
 from nullsight.draws import Draws
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import UNIT_NORM, Scaling
+from nullsight.losses.evidence import Reconstruct
 from nullsight.losses.residuals import ENTRYWISE, Residual
 from nullsight.physics.base import Physics
 from nullsight.physics.splits import Split, measured_entries
@@ -108,6 +109,19 @@ class Splitting(SplittingLoss):
 
     def _frame(self, evidence: Evidence) -> Physics:
         return evidence.physics
+
+
+@torch.no_grad()
+def hidden_errors(
+    f: Reconstruct, evidence: Evidence, split: Split, residual: Residual, scaling: Scaling = UNIT_NORM
+) -> Tensor:
+    """Return how well ``f`` predicts what ``split`` hides from it, one value a sample, ``(batch,)``."""
+    keep = split.sample(evidence.physics, evidence.draws.of("splitting"))
+    shown = torch.where(keep, evidence.y, torch.zeros_like(evidence.y))
+    again = evidence.physics.A(f(shown, evidence.physics.subset(keep), draws=_later(evidence.draws)))
+    weight = torch.where(keep, torch.zeros_like(again), measured_entries(evidence.physics, len(keep)).to(again))
+    rows = range(len(keep))
+    return torch.stack([residual.between(again[[k]], weight[[k]], evidence.take([k]), scaling) for k in rows])
 
 
 def _later(draws: Draws) -> Draws:
