@@ -122,7 +122,11 @@ def nearest_orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     tall = matrices.shape[1] > matrices.shape[2]
     x: Tensor = matrices.mT if tall else matrices
     x = x / x.flatten(1).norm(dim=1).clamp_min(torch.finfo(x.dtype).tiny)[:, None, None]
+    # all factors are polynomials of x x^T, so the iteration is one of small square matrices, and x comes in at the end
+    square = x @ x.mT
+    factors = eye = torch.eye(square.shape[1], dtype=x.dtype, device=x.device).expand_as(square)
     for _ in range(iterations):
-        square = x @ x.mT
-        x = _A * x + (_B * square + _C * square @ square) @ x
+        step = _A * eye + _B * square + _C * square @ square
+        factors, square = step @ factors, step @ square @ step
+    x = factors @ x
     return x.mT if tall else x
