@@ -13,14 +13,16 @@ from nullsight.groups.base import Family
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
 from nullsight.losses.evidence import Reconstruct
-from nullsight.losses.refresh import Always, Refresh, WhileBetter
+from nullsight.losses.refresh import Always, Never, Refresh
 from nullsight.losses.splitting import hidden_errors
 from nullsight.noise import Noise, Noiseless
+from nullsight.physics.splits import Split
 from nullsight.types import Image, InputError, Measurement, Scalar
 
 NOISELESS = Noiseless()
-ALWAYS = Always()
+ALWAYS, NEVER = Always(), Never()
 ANY_VALUE = AnyValue()
+_APART = 2**32  # the copy whose draws judge; steps have far fewer
 _GROWING = ("bank", "problems", "errors")  # one row a sample
 
 
@@ -38,7 +40,8 @@ class BankEquivariance(Loss):
         group: the transformations that leave the set of images as it is.
         start: what the bank begins with: images ``(samples, *image_shape)`` in the order of the training set, a
             reconstructor such as ``TotalVariation()``, or None for f's own first reconstructions.
-        refresh: when images are replaced.
+        refresh: when images are replaced; None: always where f's own reconstructions began, else never, as a weak f
+            would drag a good bank down.
         every: a sample's image is replaced in one of so many passes over the data, >= 1.
         constraint: what virtual images may be; projected upon after turning, as interpolation overshoots at edges.
         noise: what virtual measurements get: that of the real ones, drawn anew at each step.
@@ -69,7 +72,7 @@ class BankEquivariance(Loss):
         self,
         group: Family,
         start: Tensor | Reconstruct | None = None,
-        refresh: Refresh = ALWAYS,
+        refresh: Refresh | None = None,
         every: int = 4,
         constraint: Constraint = ANY_VALUE,
         noise: Noise = NOISELESS,
@@ -79,7 +82,7 @@ class BankEquivariance(Loss):
         super().__init__()
         if every < 1:
             raise InputError(f"expected every of at least 1 pass, but {every} came")
-        if isinstance(refresh, WhileBetter) and (start is None or isinstance(start, Tensor)):
+        if refresh is not None and refresh.hidden is not None and (start is None or isinstance(start, Tensor)):
             raise InputError(
                 f"expected a reconstructor as start for {type(refresh).__name__}, which compares f with it, but "
                 f"{'images' if isinstance(start, Tensor) else 'nothing'} came: name it, or choose Always or Never"
@@ -89,6 +92,10 @@ class BankEquivariance(Loss):
         for name in _GROWING:
             self.register_buffer(name, torch.zeros(0))
         self.register_buffer("version", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def _rule(self) -> Refresh:
+        return self.refresh or (ALWAYS if self.start is None else NEVER)
 
     @property
     def detail(self) -> str:
@@ -102,8 +109,8 @@ class BankEquivariance(Loss):
             images = _given(self.start.to(images), images.shape)
         self.bank, self.version = images, torch.zeros_like(self.version)
         self.problems = self.errors = images[:0]
-        if isinstance(self.refresh, WhileBetter):
-            self._judge_first(blocks, self.refresh)
+        if self._rule.hidden is not None:
+            self._judge_first(blocks, self._rule.hidden)
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
@@ -122,7 +129,7 @@ class BankEquivariance(Loss):
             one = evidence.take([row])
             now = float(self._errors_of(f, self.problems[[i]], one)) if len(self.problems) else None
             kept = float(self.errors[i]) if len(self.errors) else None
-            if self.refresh.allows(evidence.progress, now, kept):
+            if self._rule.allows(evidence.progress, now, kept):
                 self.bank[i] = f(one.y, one.physics, start=one.start, draws=one.draws)[0].to(self.bank)
                 self.version += 1
                 if now is not None:
@@ -154,19 +161,19 @@ class BankEquivariance(Loss):
         f = self.start or evidence.reconstruct
         return f(evidence.y, evidence.physics, start=evidence.start, draws=evidence.draws)
 
-    def _judge_first(self, blocks: Iterable[Evidence], rule: WhileBetter) -> None:
+    def _judge_first(self, blocks: Iterable[Evidence], split: Split) -> None:
         assert self.start is not None and not isinstance(self.start, Tensor)
         problems, hidden, known, predicted = [], [], [], []
-        stride = -(-len(self.bank) // rule.samples)
+        residual, stride = self._rule.residual, -(-len(self.bank) // self._rule.samples)
         for evidence in map(_fixed, blocks):
             problems.append(self._virtual(self.bank[evidence.ids], evidence)[0])
-            hidden.append(hidden_errors(self.start, evidence, rule.split, rule.residual, self.scaling))
+            hidden.append(hidden_errors(self.start, evidence, split, residual, self.scaling))
             rows = [row for row, i in enumerate(evidence.ids.tolist()) if i % stride == 0]
             if rows:
                 some = evidence.take(rows)
                 again = replace(some, y=self._measured(problems[-1][rows], some), start=None)
                 known.append(self._errors_of(self.start, problems[-1][rows], some))
-                predicted.append(hidden_errors(self.start, again, rule.split, rule.residual, self.scaling))
+                predicted.append(hidden_errors(self.start, again, split, residual, self.scaling))
         ratio = torch.cat(known).sum() / torch.cat(predicted).sum()
         self.problems, self.errors = torch.cat(problems), ratio * torch.cat(hidden)
 
@@ -186,8 +193,9 @@ class BankEquivariance(Loss):
 
 
 def _fixed(evidence: Evidence) -> Evidence:
-    """Return the evidence with draws that depend on its samples alone."""
-    return replace(evidence.unlabelled(), draws=Draws(0, 0, tuple(evidence.ids.tolist())))
+    """Return the evidence with draws that are the same in every pass, and other ones than a training step has."""
+    ids = tuple(evidence.ids.tolist())
+    return replace(evidence.unlabelled(), draws=Draws(evidence.draws.seed, 0, ids, (_APART,) * len(ids)))
 
 
 def _given(images: Image, shape: Sequence[int]) -> Image:

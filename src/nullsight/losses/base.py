@@ -1,7 +1,7 @@
 """What a loss is, sums of losses, and weights that change over training."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -132,9 +132,9 @@ class WeightedSum(Loss):
         return self.total(self.values(evidence), evidence)
 
     def prepare(self, blocks: Iterable[Evidence]) -> None:
-        """Prepare every term."""
+        """Prepare every term; those that do not need truth see none."""
         for _, loss in self.weighted:
-            loss.prepare(blocks)
+            loss.prepare(blocks if loss.needs_truth else _BlindBlocks(blocks))
 
     def update(self, evidence: Evidence) -> None:
         """Update every term; those that do not need truth see none."""
@@ -188,6 +188,14 @@ class _Blind:
 
     def __call__(self, evidence: Evidence) -> Scalar:
         return self.objective(evidence.unlabelled())
+
+
+@dataclass(frozen=True)
+class _BlindBlocks:
+    blocks: Iterable[Evidence]
+
+    def __iter__(self) -> Iterator[Evidence]:
+        return (evidence.unlabelled() for evidence in self.blocks)
 
 
 @dataclass(frozen=True)

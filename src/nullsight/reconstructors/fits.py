@@ -92,7 +92,7 @@ class Within(Fit):
 
     def settle(self, e: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
         """Return the nearest error within the ball, whatever the step."""
-        radius = self.epsilon / scale.reshape(-1, *[1] * (e.ndim - 1))
+        radius = self.epsilon / scale
         size = inner(e, e).sqrt().clamp_min(torch.finfo(e.dtype).tiny)
         return e * (radius / size).clamp_max(1)
 

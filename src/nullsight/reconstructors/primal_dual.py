@@ -116,13 +116,14 @@ class _State:
     def step(self, method: PrimalDual) -> "_State":
         """Return the primed variables."""
         problem, regulariser, physics = self.problem, self.problem.regulariser, self.problem.physics
-        x = problem.constraint.project(self.x - along(self.tau, self.x) * self.back)
+        scale = along(problem.scale, self.x)  # a constraint is one of images in their own unit
+        x = problem.constraint.project((self.x - along(self.tau, self.x) * self.back) * scale) / scale
         kx, ax = regulariser.analyse(x), physics.A(x)
         p = regulariser.settle(torch.sub(kx, self.kx, alpha=0.5).mul_(2 * method.sigma).add_(self.p), method.sigma)
         violation, e = torch.sub(ax, self.ax, alpha=0.5).mul_(2).sub_(problem.y), self.e
         if problem.fit.allows_error:
             step = along(self.tau_e, e)
-            e = problem.fit.settle(e - step * self.r, step, problem.scale, physics.norm())
+            e = problem.fit.settle(e - step * self.r, step, along(problem.scale, e), physics.norm())
             violation += 2 * e - self.e
         r = self.r + along(self.rho, violation) * self.weigh(violation)
         back = regulariser.synthesise(p).add_(physics.A_adjoint(r))
@@ -172,7 +173,8 @@ def _begin(problem: Problem, start: Image, method: PrimalDual) -> _State:
     if free:
         _, of_errors = _eigenvalues(weigh, physics, physics.measurement_shape, start)
         tau_e = 1 / ((1 + 1 / _SHARE) * rho * of_errors)
-    x = problem.constraint.project(start.clone())
+    scale = along(problem.scale, start)
+    x = problem.constraint.project(start * scale) / scale
     kx, ax = problem.regulariser.analyse(x), physics.A(x).clone()
     nothing = torch.zeros_like
     e = problem.y - ax if free else nothing(ax)

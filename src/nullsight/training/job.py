@@ -75,7 +75,7 @@ class Job:
         if last is not None:
             state.read(last)
         else:
-            with untouched(state.reconstructor):
+            with untouched(state.reconstructor, state.loss):  # a reconstructor in the loss is used, not trained
                 state.loss.prepare(Blocks(loop.samples, state.f, state.scale, settings.seed))
         first_look: dict[str, float] | None = None
         before = plan
