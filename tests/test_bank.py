@@ -100,7 +100,7 @@ def test_what_the_bank_begins_with() -> None:
 
 def test_images_are_replaced_by_the_averaged_reconstructor_one_pass_in_every() -> None:
     given = replace(evidence(), smoothed=perfect(toy_matrix()))
-    loss = filled(BankEquivariance(Roll(), randn(BATCH, 1, N, seed=9), Always(), every=2), given)
+    loss = filled(BankEquivariance(Roll(), randn(BATCH, 1, N, seed=9), Always(), every=2, share=1.0), given)
     first, best = loss.bank.clone(), perfect(toy_matrix())(given.y, given.physics)
     loss.update(given)
     assert torch.equal(loss.bank[1::2], first[1::2]) and torch.allclose(loss.bank[::2], best[::2])
@@ -121,6 +121,17 @@ def test_nothing_is_replaced_where_the_rule_does_not_allow_it(refresh: Never | A
     assert torch.equal(loss.bank, first) == isinstance(refresh, Never)
 
 
+def test_a_share_of_the_reconstruction_comes_in() -> None:
+    exact = perfect(toy_matrix())
+    given = replace(evidence(), smoothed=exact)
+    start = LinearF(0.8 * exact.weight.detach())
+    loss = filled(BankEquivariance(Roll(), start, RULE, every=1, share=0.25), given)
+    first, errors, best = loss.bank.clone(), loss.errors.clone(), exact(given.y, given.physics)
+    loss.update(given)
+    assert torch.allclose(loss.bank, 0.75 * first + 0.25 * best)
+    assert torch.allclose(loss.errors, 0.75**2 * errors)  # f has none
+
+
 RULE = WhileBetter(RandomEntries(0.6), samples=2)
 
 
@@ -129,7 +140,7 @@ def test_only_a_better_reconstructor_replaces_images(good: bool) -> None:
     worse, exact = LinearF(randn(N, M, seed=3)), perfect(toy_matrix())
     given = replace(evidence(), smoothed=exact if good else worse)
     start = LinearF(0.9 * exact.weight.detach())  # images are waves again
-    loss = filled(BankEquivariance(Roll(), start, RULE, every=1), given)
+    loss = filled(BankEquivariance(Roll(), start, RULE, every=1, share=1.0), given)
     first = loss.bank.clone()
     loss.update(given)
     changed = (loss.bank != first).flatten(1).any(1)
@@ -140,7 +151,7 @@ def test_only_a_better_reconstructor_replaces_images(good: bool) -> None:
 def test_an_image_is_replaced_again_only_by_a_still_better_one() -> None:
     exact = perfect(toy_matrix())
     given = evidence()
-    loss = filled(BankEquivariance(Roll(), LinearF(0.5 * exact.weight.detach()), RULE, every=1), given)
+    loss = filled(BankEquivariance(Roll(), LinearF(0.5 * exact.weight.detach()), RULE, every=1, share=1.0), given)
     versions = []
     for factor in (0.7, 0.74, 0.9):  # errors go as 0.09, 0.068 and 0.01; the margin asks for 30 % less
         loss.update(replace(given, smoothed=LinearF(factor * exact.weight.detach())))
@@ -151,7 +162,7 @@ def test_an_image_is_replaced_again_only_by_a_still_better_one() -> None:
 def test_first_errors_go_with_what_is_hidden_and_f_is_judged_on_turned_first_images() -> None:
     exact = perfect(toy_matrix())
     start, given = LinearF(0.9 * exact.weight.detach()), replace(evidence(), smoothed=LinearF(0.95 * exact.weight))
-    loss = filled(BankEquivariance(Roll(), start, RULE), given)
+    loss = filled(BankEquivariance(Roll(), start, RULE, share=1.0), given)
     x2 = loss.problems
     rolled = [[torch.allclose(x2[k], v.roll(shift, -1)) for shift in range(N)] for k, v in enumerate(loss.bank)]
     assert all(any(one) for one in rolled)
@@ -186,6 +197,8 @@ def test_mistakes_are_sentences() -> None:
         BankEquivariance(Roll())(evidence())
     with pytest.raises(InputError, match="every"):
         BankEquivariance(Roll(), every=0)
+    with pytest.raises(InputError, match="share"):
+        BankEquivariance(Roll(), share=0.0)
 
 
 def test_it_goes_with_terms_that_need_truth_and_sees_none() -> None:

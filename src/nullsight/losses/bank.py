@@ -31,7 +31,7 @@ class BankEquivariance(Loss):
 
     Plain :class:`~nullsight.losses.Equivariance` has ``v = x1 = f(y)`` of the moment and its gradient goes through
     both sides. Here v is kept from before, so that a step takes one pass of f instead of two and the target cannot
-    give way. The bank begins with ``start`` and each image is replaced, now and then, by what the averaged (EMA)
+    give way. The bank begins with ``start`` and each image is renewed, now and then, with what the averaged (EMA)
     reconstructor makes of the sample's measurement, where ``refresh`` allows it. In evaluation, and so for held-out
     measurements, ``v = f(y)``. The detached target is the one of Chen, Tachella, Davies, "Equivariant Imaging", ICCV
     2021, equation (5), without its first gradient.
@@ -42,7 +42,9 @@ class BankEquivariance(Loss):
             reconstructor such as ``TotalVariation()``, or None for f's own first reconstructions.
         refresh: when images are replaced; None: always where f's own reconstructions began, else never, as a weak f
             would drag a good bank down.
-        every: a sample's image is replaced in one of so many passes over the data, >= 1.
+        every: a sample's image is renewed in one of so many passes over the data, >= 1.
+        share: of f's reconstruction in the renewed image, in (0, 1]; the rest is the image as it was. Errors of the two
+            are not the same, so that a mean of both is nearer to the truth than either where they are about as good.
         constraint: what virtual images may be; projected upon after turning, as interpolation overshoots at edges.
         noise: what virtual measurements get: that of the real ones, drawn anew at each step.
         error: how far two images are apart.
@@ -50,7 +52,7 @@ class BankEquivariance(Loss):
 
     Attributes:
         bank: the images, ``(samples, *image_shape)``, part of every checkpoint; empty before a training.
-        version: how many images have been replaced.
+        version: how many images have been renewed.
         problems: the first images, turned, on which f is judged where ``refresh`` compares; else empty.
         errors: the estimated error of each image in the bank, in the loss's unit; likewise.
 
@@ -74,20 +76,21 @@ class BankEquivariance(Loss):
         start: Tensor | Reconstruct | None = None,
         refresh: Refresh | None = None,
         every: int = 4,
+        share: float = 0.5,
         constraint: Constraint = ANY_VALUE,
         noise: Noise = NOISELESS,
         error: Error = MEAN_SQUARE,
         scaling: Scaling = UNIT_NORM,
     ) -> None:
         super().__init__()
-        if every < 1:
-            raise InputError(f"expected every of at least 1 pass, but {every} came")
+        if every < 1 or not 0 < share <= 1:
+            raise InputError(f"expected every of at least 1 pass and a share in (0, 1], but {every} and {share} came")
         if refresh is not None and refresh.hidden is not None and (start is None or isinstance(start, Tensor)):
             raise InputError(
                 f"expected a reconstructor as start for {type(refresh).__name__}, which compares f with it, but "
                 f"{'images' if isinstance(start, Tensor) else 'nothing'} came: name it, or choose Always or Never"
             )
-        self.group, self.start, self.refresh, self.every = group, start, refresh, every
+        self.group, self.start, self.refresh, self.every, self.share = group, start, refresh, every, share
         self.constraint, self.noise, self.error, self.scaling = constraint, noise, error, scaling
         for name in _GROWING:
             self.register_buffer(name, torch.zeros(0))
@@ -121,7 +124,7 @@ class BankEquivariance(Loss):
         return self._between(evidence.reconstruct(y2, evidence.physics, draws=later), x2, evidence)
 
     def update(self, evidence: Evidence) -> None:
-        """Judge f on the samples of the batch that are due and replace their images where the rule allows it."""
+        """Judge f on the samples of the batch that are due and renew their images where the rule allows it."""
         f = evidence.smoothed or evidence.reconstruct
         for row, i in enumerate(evidence.ids.tolist()):
             if (i + evidence.draws.epoch) % self.every:
@@ -130,10 +133,11 @@ class BankEquivariance(Loss):
             now = float(self._errors_of(f, self.problems[[i]], one)) if len(self.problems) else None
             kept = float(self.errors[i]) if len(self.errors) else None
             if self._rule.allows(evidence.progress, now, kept):
-                self.bank[i] = f(one.y, one.physics, start=one.start, draws=one.draws)[0].to(self.bank)
+                new = f(one.y, one.physics, start=one.start, draws=one.draws)[0].to(self.bank)
+                self.bank[i] = torch.lerp(self.bank[i], new, self.share)
                 self.version += 1
-                if now is not None:
-                    self.errors[i] = now
+                if now is not None and kept is not None:  # at most: as if both erred alike
+                    self.errors[i] = ((1 - self.share) * kept**0.5 + self.share * now**0.5) ** 2
 
     def _images(self, evidence: Evidence) -> Image:
         if not self.training:
