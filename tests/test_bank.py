@@ -171,10 +171,10 @@ def test_first_errors_go_with_what_is_hidden_and_f_is_judged_on_turned_first_ima
     virtual = hidden_errors(start, replace(fixed, y=given.physics.A(x2)).take([0, 2]), RULE.split, RULE.residual)
     known = ((0.1 * x2[::2]) ** 2).mean((1, 2)) / given.scale**2
     assert torch.allclose(loss.errors, hidden * known.sum() / virtual.sum())
-    loss.errors.fill_(torch.inf)
+    loss.errors.fill_(1e9)
     loss.update(replace(given, draws=replace(given.draws, epoch=4)))
     assert torch.allclose(loss.errors[0], ((0.05 * x2[0]) ** 2).mean() / given.scale**2)
-    assert bool(loss.errors[1:].isposinf().all())  # not due in this pass
+    assert bool((loss.errors[1:] == 1e9).all())  # not due in this pass
 
 
 def test_in_evaluation_the_image_is_that_of_the_moment_and_ids_mean_nothing() -> None:
