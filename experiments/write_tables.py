@@ -7,7 +7,13 @@ from nullsight.evaluation import Result, markdown_table, mean_distance, read_res
 from nullsight.storage import write_atomically
 
 ROOT = Path(__file__).parent.parent
-AGAINST = ("measurement consistency", "supervised", "total variation")  # columns of paired differences, if rows
+# the rows that paired differences are taken against, one column each, where a table has them
+AGAINST = ("measurement consistency", "supervised", "supervised twin", "total variation")
+    "measurement consistency",
+    "supervised",
+    "supervised twin",
+    "total variation",
+)  # columns of paired differences, if rows
 DAGGER = "A_dagger y"
 HEAD = """# Results
 

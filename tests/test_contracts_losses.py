@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nullsight.contracts.losses import (
+    assert_changes_nothing,
     assert_gradient_exact,
     assert_gradient_reaches,
     assert_loss,
@@ -115,3 +116,17 @@ def test_the_contract_finds_an_opponent_moved_by_the_loss_of_f() -> None:
     given = evidence()
     with pytest.raises(AssertionError, match="opponent"):
         assert_players_apart(Leaks(Roll(), ToyScore().double()), given, given.reconstruct)
+
+
+def test_a_loss_that_counts_in_forward_is_found() -> None:
+    class Counting(Loss):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("count", torch.zeros(()))
+
+        def forward(self, evidence: Evidence) -> torch.Tensor:
+            self.count += 1
+            return evidence.x1.mean() ** 2
+
+    with pytest.raises(AssertionError, match="forward should not change count"):
+        assert_changes_nothing(Counting(), evidence())

@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from nullsight.losses import BankEquivariance
 from nullsight.losses.base import Loss
-from nullsight.training import Adam, Constant, PlainLines, Settings, Silent, train
+from nullsight.training import Adam, Checkpoints, Constant, PlainLines, Settings, Silent, read_weights, train
 from nullsight.training.backend import Backend
+from nullsight.training.checkpoint import LOSS
 from nullsight.types import InputError
-from tests.cases.training import ToyAdversarial, ToyConsistency, ToySupervised, toy, toy_loss, world
+from tests.cases.training import ToyAdversarial, ToyConsistency, ToyShifts, ToySupervised, toy, toy_loss, world
 
 
 def settings(processes: int) -> Settings:
@@ -21,7 +23,13 @@ def settings(processes: int) -> Settings:
 
 
 def everything() -> Loss:
-    return toy_loss() + 0.1 * ToyAdversarial()
+    return toy_loss() + 0.1 * ToyAdversarial() + 0.5 * BankEquivariance(ToyShifts(), every=2)
+
+
+def bank_of(out: Path) -> torch.Tensor:
+    last = Checkpoints(out / "checkpoints").last
+    assert last is not None
+    return read_weights(last / LOSS)["losses.3.bank"]
 
 
 def test_one_process_and_two_agree(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -38,6 +46,7 @@ def test_one_process_and_two_agree(tmp_path: Path, capfd: pytest.CaptureFixture[
         assert other.dtype == torch.float64
         assert torch.allclose(value, other, rtol=0, atol=1e-6), name
         assert name == "scale" or not torch.equal(value, start[name]), f"{name} was trained"
+    assert torch.allclose(bank_of(tmp_path / "1"), bank_of(tmp_path / "2"), rtol=0, atol=1e-6)
     kinds = ("total", "ToyAdversarial", "held_out/total")
     for a, b in zip(alone.history, pair.history, strict=True):
         assert a["step"] == b["step"]

@@ -15,6 +15,7 @@ from nullsight.contracts.groups import (
     round_trip_error,
 )
 from nullsight.contracts.losses import (
+    assert_changes_nothing,
     assert_gradient_exact,
     assert_gradient_reaches,
     assert_loss,
@@ -53,6 +54,7 @@ __all__ = [
     "assert_adjoint",
     "assert_batch",
     "assert_batch_independent",
+    "assert_changes_nothing",
     "assert_consistent",
     "assert_dagger",
     "assert_deterministic",

@@ -75,6 +75,20 @@ def assert_repeatable(loss: Loss, evidence: Evidence) -> None:
     assert torch.equal(random, torch.get_rng_state()), "a loss should not draw from the global random state, it does"
 
 
+def assert_changes_nothing(loss: Loss, evidence: Evidence) -> None:
+    """Check that computing the loss leaves its buffers and weights as they were: what it keeps changes in ``update``.
+
+    Args:
+        loss: the loss.
+        evidence: a batch.
+    """
+    before = {name: value.clone() for name, value in loss.state_dict().items()}
+    loss(_fresh(evidence))
+    for name, value in loss.state_dict().items():
+        same = value.shape == before[name].shape and torch.equal(value.nan_to_num(), before[name].nan_to_num())
+        assert same, f"forward should not change {name}, it does: change it in update"
+
+
 def assert_zero(loss: Loss, evidence: Evidence, *, tolerance: float = 1e-10) -> None:
     """Check that a reconstructor without fault has no loss.
 
@@ -170,6 +184,7 @@ def assert_loss(loss: Loss, evidence: Evidence, reconstructor: nn.Module, *, tol
     """
     assert_scalar(loss, evidence)
     assert_repeatable(loss, evidence)
+    assert_changes_nothing(loss, evidence)
     assert_mean_over_samples(loss, evidence, tolerance=tolerance)
     assert_split_independent(loss, evidence, tolerance=tolerance)
     assert_gradient_reaches(loss, evidence, [p for p in reconstructor.parameters() if p.requires_grad])
