@@ -9,11 +9,6 @@ from nullsight.storage import write_atomically
 ROOT = Path(__file__).parent.parent
 # the rows that paired differences are taken against, one column each, where a table has them
 AGAINST = ("measurement consistency", "supervised", "supervised twin", "total variation")
-    "measurement consistency",
-    "supervised",
-    "supervised twin",
-    "total variation",
-)  # columns of paired differences, if rows
 DAGGER = "A_dagger y"
 HEAD = """# Results
 
