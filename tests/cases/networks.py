@@ -37,6 +37,7 @@ NETWORKS: list[NetworkCase] = [
     NetworkCase(
         "folded_unet", lambda seed: FoldedUNet(2, 4, 3, 2, seed=seed, out_channels=1), (2, 13, 18), (1, 13, 18)
     ),
+    NetworkCase("folded_unet_whole", lambda seed: FoldedUNet(1, 4, 2, 1, 1, seed=seed), (1, 7, 9), (1, 7, 9)),
     NetworkCase("folded_unet_one_scale", lambda seed: FoldedUNet(1, 4, 1, seed=seed), (1, 7, 8), (1, 7, 8)),
     NetworkCase("unet", lambda seed: UNet(2, 4, 3, seed=seed), (2, 13, 9), (2, 13, 9)),
     NetworkCase("unet_batch_norm", lambda seed: UNet(1, 4, 2, seed=seed, norm=BatchNorm()), (1, 8, 8), (1, 8, 8), True),

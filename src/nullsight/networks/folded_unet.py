@@ -1,4 +1,4 @@
-"""A U-Net of residual blocks without additive terms, on the image folded to half its size."""
+"""A U-Net of residual blocks without additive terms, on the image or on the image folded to a part of its size."""
 
 import torch
 from torch import nn
@@ -20,7 +20,7 @@ _BRANCH = 0.2  # what the last layer of a residual block is scaled by at the sta
 
 
 class FoldedUNet(Network):
-    """Fold 2 x 2 pixels into channels, pass residual blocks at ``scales`` sizes and back, unfold, add the input.
+    """Fold squares of pixels into channels, pass residual blocks at ``scales`` sizes and back, unfold, add the input.
 
     Width doubles from one scale to the next smaller one (strided 2 x 2 convolution; channels unfolded on the way back,
     where what was there before is added). No additive terms, so ``G(gain x) = gain G(x)``. Sees far and costs little:
@@ -32,8 +32,10 @@ class FoldedUNet(Network):
     Args:
         channels: of the input images.
         width: channels of the hidden layers at the largest scale.
-        scales: number of sizes, >= 1; the first is half that of the image.
+        scales: number of sizes, >= 1; the first is that of the folded image.
         blocks: residual blocks (two 3 x 3 convolutions each) at each size and way, >= 1.
+        fold: pixels along each axis that are folded into channels, >= 1: 2 is four times cheaper than 1, which is worth
+            its price where single pixels matter, as those that are missing at random do.
         seed: of the weights.
         out_channels: of the output (at most ``channels``; it is added to the first of them); None means ``channels``.
 
@@ -51,31 +53,33 @@ class FoldedUNet(Network):
         width: int = 48,
         scales: int = 2,
         blocks: int = 1,
+        fold: int = 2,
         *,
         seed: int = 0,
         out_channels: int | None = None,
     ) -> None:
         super().__init__()
-        check_layout(channels, width, min(scales, blocks), 1, 2)
+        check_layout(channels, width, min(scales, blocks, fold), 1, 2)
         self.channels, self.width, self.scales, self.blocks = channels, width, scales, blocks
-        self.seed, self.out_channels = seed, out_channels
+        self.fold, self.seed, self.out_channels = fold, seed, out_channels
         widths = [width * 2**k for k in range(scales)]
         with quietly():
-            self.enter = convolution(4 * channels, width, 3, 2, bias=False)
+            self.enter = convolution(fold**2 * channels, width, 3, 2, bias=False)
             self.there = nn.ModuleList(_blocks(w, blocks) for w in widths)
             self.smaller = nn.ModuleList(convolution(w, 2 * w, 2, 2, stride=2, bias=False) for w in widths[:-1])
             self.larger = nn.ModuleList(convolution(2 * w, 4 * w, 1, 2, bias=False) for w in widths[:-1])
             self.back = nn.ModuleList(_blocks(w, blocks) for w in widths[:-1])
-            self.leave = convolution(width, 4 * (channels if out_channels is None else out_channels), 3, 2, bias=False)
+            outputs = channels if out_channels is None else out_channels
+            self.leave = convolution(width, fold**2 * outputs, 3, 2, bias=False)
         self._draw()
 
     def forward(self, x: Image) -> Image:
         """Return the image of the same size, ``(batch, out_channels, height, width)``."""
         check_channels(x, self.channels, 2)
         height, width = x.shape[2:]
-        multiple = 2**self.scales
+        multiple = self.fold * 2 ** (self.scales - 1)
         missing = (0, -width % multiple, 0, -height % multiple)
-        h = self.enter(functional.pixel_unshuffle(functional.pad(x, missing, mode="replicate"), 2))
+        h = self.enter(functional.pixel_unshuffle(functional.pad(x, missing, mode="replicate"), self.fold))
         kept = []
         for blocks, smaller in zip(self.there, self.smaller, strict=False):
             h = blocks(h)
@@ -84,7 +88,7 @@ class FoldedUNet(Network):
         h = self.there[-1](h)
         for blocks, larger in zip(reversed(self.back), reversed(self.larger), strict=True):
             h = blocks(kept.pop() + functional.pixel_shuffle(larger(torch.relu(h)), 2))
-        out = functional.pixel_shuffle(self.leave(torch.relu(h)), 2)
+        out = functional.pixel_shuffle(self.leave(torch.relu(h)), self.fold)
         return add_input(x, out[:, :, :height, :width])
 
     def _draw(self) -> None:
