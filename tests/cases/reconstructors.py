@@ -22,6 +22,7 @@ from nullsight.reconstructors import (
     Penalised,
     Preconditioned,
     Reconstructor,
+    SmoothFill,
     SplitAverage,
     TotalVariation,
     TwoInputs,
@@ -170,6 +171,12 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         "unrolled_two_inputs",
         lambda seed: Unrolled(UNet(2, 4, 2, seed=seed, out_channels=1), 3, form=TwoInputs()),
         _matrix,
+    ),
+    ReconstructorCase("smooth_fill", lambda seed: SmoothFill(3), lambda: toy_mask(1, 9, 7, samples=3)),
+    ReconstructorCase(
+        "unrolled_first",
+        lambda seed: UnrolledUntied(copies(_dncnn(seed), 2), first=SmoothFill(2)),
+        lambda: toy_mask(1, 9, 7),
     ),
     ReconstructorCase(
         "unrolled_with_coverage",

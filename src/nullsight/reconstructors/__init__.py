@@ -11,6 +11,7 @@ from nullsight.reconstructors.helpers import Alternating, GroupAverage, Helper, 
 from nullsight.reconstructors.primal_dual import PrimalDual
 from nullsight.reconstructors.problems import Problem, Regulariser, Solution
 from nullsight.reconstructors.simple import ArtifactRemoval, Direct, LinearInverse, NullSpace
+from nullsight.reconstructors.smooth_fill import SmoothFill
 from nullsight.reconstructors.total_variation import TotalVariation
 from nullsight.reconstructors.unrolled import Form, Proximal, TwoInputs, Unrolled, UnrolledUntied, WithCoverage
 from nullsight.reconstructors.variation import Coupling, Joint, Separate
@@ -41,6 +42,7 @@ __all__ = [
     "Reconstructor",
     "Regulariser",
     "Separate",
+    "SmoothFill",
     "Solution",
     "SplitAverage",
     "TotalVariation",
@@ -57,6 +59,7 @@ __all__ = [
 
 TABLE: dict[str, type[Reconstructor]] = {
     "linear_inverse": LinearInverse,
+    "smooth_fill": SmoothFill,
     "direct": Direct,
     "artifact_removal": ArtifactRemoval,
     "null_space": NullSpace,

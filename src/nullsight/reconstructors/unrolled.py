@@ -78,13 +78,14 @@ class _Iteration(Reconstructor):
         closing: int,
         closing_data: DataStep | None,
         constraint: Constraint,
+        first: Reconstructor | None,
         recompute: bool,
     ) -> None:
         super().__init__()
         if steps < 1 or closing < 0:
             raise InputError(f"expected at least 1 step and no fewer than 0 closing ones, but {steps}, {closing} came")
         self.form, self.data, self.closing, self.closing_data = form, data, closing, closing_data
-        self.constraint, self.recompute = constraint, recompute
+        self.constraint, self.first, self.recompute = constraint, first, recompute
         self.log_tau = nn.Parameter(torch.zeros(steps + closing))
 
     @property
@@ -97,8 +98,8 @@ class _Iteration(Reconstructor):
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
         first = physics.A_dagger(y) if start is None else start
-        u, stages = first, self._stages()
-        lengths = self.tau
+        u = first if self.first is None else self.first(y, physics, start=first, draws=draws)
+        stages, lengths = self._stages(), self.tau
 
         def stage(u: Image, tau: Tensor, network: nn.Module) -> Image:
             move = tau * self.data.direction(u, y, physics, first)
@@ -129,6 +130,7 @@ class Unrolled(_Iteration):
             data want some.
         closing_data: their direction where it is another; ``ConjugateGradients(3)`` is a strong one.
         constraint: what images may be; projected upon after every network and at the end.
+        first: makes the first image, ``u_0``; None: it is ``A_dagger y``.
         recompute: keep one image a step for the gradient instead of all that a step computes, and compute the rest
             again: memory that hardly grows with the steps, for about a third more time. Needs networks without batch
             statistics.
@@ -152,9 +154,10 @@ class Unrolled(_Iteration):
         closing: int = 0,
         closing_data: DataStep | None = None,
         constraint: Constraint = ANY_VALUE,
+        first: Reconstructor | None = None,
         recompute: bool = False,
     ) -> None:
-        super().__init__(steps, form, data, closing, closing_data, constraint, recompute)
+        super().__init__(steps, form, data, closing, closing_data, constraint, first, recompute)
         self.steps, self.network = steps, network
 
     def _stages(self) -> Sequence[nn.Module]:
@@ -171,6 +174,7 @@ class UnrolledUntied(_Iteration):
         closing: data steps without a network at the end.
         closing_data: their direction where it is another.
         constraint: what images may be; projected upon after every network and at the end.
+        first: makes the first image; None: it is ``A_dagger y``.
         recompute: as in :class:`Unrolled`.
 
     Raises:
@@ -192,9 +196,10 @@ class UnrolledUntied(_Iteration):
         closing: int = 0,
         closing_data: DataStep | None = None,
         constraint: Constraint = ANY_VALUE,
+        first: Reconstructor | None = None,
         recompute: bool = False,
     ) -> None:
-        super().__init__(len(networks), form, data, closing, closing_data, constraint, recompute)
+        super().__init__(len(networks), form, data, closing, closing_data, constraint, first, recompute)
         if len({id(network) for network in networks}) < len(networks):
             raise InputError(
                 "expected a network of its own for every step, but one came twice: use Unrolled to tie them"
