@@ -14,9 +14,9 @@ def test_seen_pixels_stay_and_constants_come_back(shape, dtype):
     physics = Inpainting(shape, bernoulli_mask((1, *shape[1:]), 0.7, seed=0))
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
     found = SmoothFill()(physics.A(x), physics)
-    assert torch.equal(torch.where(physics.mask, found, 0), torch.where(physics.mask, x, 0))
+    assert torch.allclose(physics.A(found), physics.A(x), atol=1e-6)
     flat = torch.full_like(x, 0.3)
-    assert torch.allclose(SmoothFill()(physics.A(flat), physics), flat, atol=1e-6)
+    assert torch.allclose(SmoothFill(200)(physics.A(flat), physics), flat, atol=1e-5)
 
 
 def test_it_converges_to_the_solution_of_the_discrete_equation():
@@ -29,11 +29,13 @@ def test_it_converges_to_the_solution_of_the_discrete_equation():
     assert float(gaps.min()) >= float(x.min()) and float(gaps.max()) <= float(x.max()), "no new extremes"
 
 
-def test_more_iterations_are_nearer_on_smooth_images():
-    rows, columns = torch.meshgrid(torch.linspace(0, 3, 24), torch.linspace(0, 2, 20), indexing="ij")
-    x = (rows.sin() + columns)[None, None]
-    physics = Inpainting((1, 24, 20), bernoulli_mask((24, 20), 0.6, seed=4))
-    errors = [float((SmoothFill(k)(physics.A(x), physics) - x).norm()) for k in (0, 4, 16)]
+def test_more_iterations_are_nearer_in_large_gaps():
+    rows, columns = torch.meshgrid(torch.arange(24.0), torch.arange(20.0), indexing="ij")
+    x = (rows - 2 * columns)[None, None]  # harmonic
+    mask = torch.ones(24, 20, dtype=torch.bool)
+    mask[6:11, 4:12] = mask[15:18, 9:16] = False
+    physics = Inpainting((1, 24, 20), mask)
+    errors = [float((SmoothFill(k)(physics.A(x), physics) - x).norm()) for k in (0, 4, 64)]
     assert errors[0] > errors[1] > errors[2]
 
 
