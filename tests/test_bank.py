@@ -121,60 +121,39 @@ def test_nothing_is_replaced_where_the_rule_does_not_allow_it(refresh: Never | A
     assert torch.equal(loss.bank, first) == isinstance(refresh, Never)
 
 
-def test_a_share_of_the_reconstruction_comes_in() -> None:
-    exact = perfect(toy_matrix())
-    given = replace(evidence(), smoothed=exact)
-    start = LinearF(0.8 * exact.weight.detach())
-    loss = filled(BankEquivariance(Roll(), start, RULE, every=1, share=0.25), given)
-    first, errors, best = loss.bank.clone(), loss.errors.clone(), exact(given.y, given.physics)
-    loss.update(given)
-    assert torch.allclose(loss.bank, 0.75 * first + 0.25 * best)
-    assert torch.allclose(loss.errors, 0.75**2 * errors)  # f has none
-
-
 RULE = WhileBetter(RandomEntries(0.6), samples=2)
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_only_a_better_reconstructor_replaces_images(good: bool) -> None:
+def test_only_a_reconstructor_that_is_good_enough_renews_images_and_the_first_ones_stay_in_them(good: bool) -> None:
     worse, exact = LinearF(randn(N, M, seed=3)), perfect(toy_matrix())
     given = replace(evidence(), smoothed=exact if good else worse)
-    start = LinearF(0.9 * exact.weight.detach())  # images are waves again
-    loss = filled(BankEquivariance(Roll(), start, RULE, every=1, share=1.0), given)
-    first = loss.bank.clone()
-    loss.update(given)
-    changed = (loss.bank != first).flatten(1).any(1)
-    assert torch.equal(changed, torch.full((BATCH,), good))
-    assert bool((loss.errors < 1e-12).all()) == good
-
-
-def test_an_image_is_replaced_again_only_by_a_still_better_one() -> None:
-    exact = perfect(toy_matrix())
-    given = evidence()
-    loss = filled(BankEquivariance(Roll(), LinearF(0.5 * exact.weight.detach()), RULE, every=1, share=1.0), given)
-    versions = []
-    for factor in (0.7, 0.74, 0.9):  # errors go as 0.09, 0.068 and 0.01; the margin asks for 30 % less
-        loss.update(replace(given, smoothed=LinearF(factor * exact.weight.detach())))
-        versions.append(int(loss.version))
-    assert versions == [BATCH, BATCH, 2 * BATCH]
+    start = LinearF(0.8 * exact.weight.detach())  # images are waves again
+    loss = filled(BankEquivariance(Roll(), start, RULE, every=1, share=0.25), given)
+    loss.errors.fill_(1e-3)
+    first, best = loss.bank.clone(), exact(given.y, given.physics)
+    for _ in range(2):  # the second time changes nothing
+        loss.update(given)
+        assert torch.allclose(loss.bank, 0.75 * first + 0.25 * best if good else first)
+    assert int(loss.version) == 2 * BATCH * good
 
 
 def test_first_errors_go_with_what_is_hidden_and_f_is_judged_on_turned_first_images() -> None:
     exact = perfect(toy_matrix())
-    start, given = LinearF(0.9 * exact.weight.detach()), replace(evidence(), smoothed=LinearF(0.95 * exact.weight))
-    loss = filled(BankEquivariance(Roll(), start, RULE, share=1.0), given)
-    x2 = loss.problems
-    rolled = [[torch.allclose(x2[k], v.roll(shift, -1)) for shift in range(N)] for k, v in enumerate(loss.bank)]
-    assert all(any(one) for one in rolled)
+    start, given = LinearF(0.9 * exact.weight.detach()), evidence()
+    loss = filled(BankEquivariance(Roll(), start, RULE, every=1), given)
     fixed = replace(given, draws=Draws(0, 0, tuple(range(BATCH)), (2**32,) * BATCH))
+    x2 = Roll().act(Roll().sample(fixed.draws.of("transform Roll")), loss.first)
     hidden = hidden_errors(start, fixed, RULE.split, RULE.residual)
     virtual = hidden_errors(start, replace(fixed, y=given.physics.A(x2)).take([0, 2]), RULE.split, RULE.residual)
-    known = ((0.1 * x2[::2]) ** 2).mean((1, 2)) / given.scale**2
-    assert torch.allclose(loss.errors, hidden * known.sum() / virtual.sum())
-    loss.errors.fill_(1e9)
-    loss.update(replace(given, draws=replace(given.draws, epoch=4)))
-    assert torch.allclose(loss.errors[0], ((0.05 * x2[0]) ** 2).mean() / given.scale**2)
-    assert bool((loss.errors[1:] == 1e9).all())  # not due in this pass
+    known = ((0.1 * x2) ** 2).mean((1, 2)) / given.scale**2
+    assert torch.allclose(loss.errors, hidden * known[::2].sum() / virtual.sum())
+    # f errs 1.09 times as much in amplitude, 1.19 times in square: just good enough beside errors of its own kind
+    for factor, renewed in ((0.892, BATCH), (0.888, 0)):
+        loss.errors.copy_(known)
+        loss.version.zero_()
+        loss.update(replace(given, smoothed=LinearF(factor * exact.weight.detach())))
+        assert int(loss.version) == renewed
 
 
 def test_in_evaluation_the_image_is_that_of_the_moment_and_ids_mean_nothing() -> None:

@@ -23,7 +23,7 @@ NOISELESS = Noiseless()
 ALWAYS, NEVER = Always(), Never()
 ANY_VALUE = AnyValue()
 _APART = 2**32  # the copy whose draws judge; steps have far fewer
-_GROWING = ("bank", "problems", "errors")  # one row a sample
+_GROWING = ("bank", "first", "errors")  # one row a sample
 
 
 class BankEquivariance(Loss):
@@ -43,8 +43,10 @@ class BankEquivariance(Loss):
         refresh: when images are replaced; None: always where f's own reconstructions began, else never, as a weak f
             would drag a good bank down.
         every: a sample's image is renewed in one of so many passes over the data, >= 1.
-        share: of f's reconstruction in the renewed image, in (0, 1]; the rest is the image as it was. Errors of the two
-            are not the same, so that a mean of both is nearer to the truth than either where they are about as good.
+        share: of f's reconstruction in the renewed image, in (0, 1]; the rest is the first image. A solver and a network
+            err differently, so the mean of two images about as good is nearer to the truth than either; without the
+            first one the bank becomes what f makes anyhow, and f learns nothing more. None: 1/2 where ``start`` is
+            given, else 1.
         constraint: what virtual images may be; projected upon after turning, as interpolation overshoots at edges.
         noise: what virtual measurements get: that of the real ones, drawn anew at each step.
         error: how far two images are apart.
@@ -53,8 +55,8 @@ class BankEquivariance(Loss):
     Attributes:
         bank: the images, ``(samples, *image_shape)``, part of every checkpoint; empty before a training.
         version: how many images have been renewed.
-        problems: the first images, turned, on which f is judged where ``refresh`` compares; else empty.
-        errors: the estimated error of each image in the bank, in the loss's unit; likewise.
+        first: the images that it began with; empty where their share is 0.
+        errors: their estimated errors, in the loss's unit, where ``refresh`` compares; else empty.
 
     Raises:
         InputError: ``every`` below 1, or a rule that compares f with a reconstructor where ``start`` is none.
@@ -67,7 +69,7 @@ class BankEquivariance(Loss):
 
     bank: Tensor
     version: Tensor
-    problems: Tensor
+    first: Tensor
     errors: Tensor
 
     def __init__(
@@ -76,14 +78,14 @@ class BankEquivariance(Loss):
         start: Tensor | Reconstruct | None = None,
         refresh: Refresh | None = None,
         every: int = 4,
-        share: float = 0.5,
+        share: float | None = None,
         constraint: Constraint = ANY_VALUE,
         noise: Noise = NOISELESS,
         error: Error = MEAN_SQUARE,
         scaling: Scaling = UNIT_NORM,
     ) -> None:
         super().__init__()
-        if every < 1 or not 0 < share <= 1:
+        if every < 1 or not (share is None or 0 < share <= 1):
             raise InputError(f"expected every of at least 1 pass and a share in (0, 1], but {every} and {share} came")
         if refresh is not None and refresh.hidden is not None and (start is None or isinstance(start, Tensor)):
             raise InputError(
@@ -101,6 +103,10 @@ class BankEquivariance(Loss):
         return self.refresh or (ALWAYS if self.start is None else NEVER)
 
     @property
+    def _share(self) -> float:
+        return self.share or (1.0 if self.start is None else 0.5)
+
+    @property
     def detail(self) -> str:
         """The group's name."""
         return type(self.group).__name__
@@ -111,7 +117,8 @@ class BankEquivariance(Loss):
         if isinstance(self.start, Tensor):
             images = _given(self.start.to(images), images.shape)
         self.bank, self.version = images, torch.zeros_like(self.version)
-        self.problems = self.errors = images[:0]
+        self.first = images.clone() if self._share < 1 or self._rule.hidden is not None else images[:0]
+        self.errors = images[:0]
         if self._rule.hidden is not None:
             self._judge_first(blocks, self._rule.hidden)
 
@@ -123,6 +130,7 @@ class BankEquivariance(Loss):
         later = evidence.draws.repeat(2).take(range(batch, 2 * batch))  # other copies than those of f(y)
         return self._between(evidence.reconstruct(y2, evidence.physics, draws=later), x2, evidence)
 
+    @torch.no_grad()
     def update(self, evidence: Evidence) -> None:
         """Judge f on the samples of the batch that are due and renew their images where the rule allows it."""
         f = evidence.smoothed or evidence.reconstruct
@@ -130,14 +138,12 @@ class BankEquivariance(Loss):
             if (i + evidence.draws.epoch) % self.every:
                 continue
             one = evidence.take([row])
-            now = float(self._errors_of(f, self.problems[[i]], one)) if len(self.problems) else None
-            kept = float(self.errors[i]) if len(self.errors) else None
-            if self._rule.allows(evidence.progress, now, kept):
+            now = float(self._errors_of(f, self._problems(one), one)) if len(self.errors) else None
+            first = float(self.errors[i]) if len(self.errors) else None
+            if self._rule.allows(evidence.progress, now, first):
                 new = f(one.y, one.physics, start=one.start, draws=one.draws)[0].to(self.bank)
-                self.bank[i] = torch.lerp(self.bank[i], new, self.share)
+                self.bank[i] = new if self._share == 1 else torch.lerp(self.first[i], new, self._share)
                 self.version += 1
-                if now is not None and kept is not None:  # at most: as if both erred alike
-                    self.errors[i] = ((1 - self.share) * kept**0.5 + self.share * now**0.5) ** 2
 
     def _images(self, evidence: Evidence) -> Image:
         if not self.training:
@@ -167,19 +173,22 @@ class BankEquivariance(Loss):
 
     def _judge_first(self, blocks: Iterable[Evidence], split: Split) -> None:
         assert self.start is not None and not isinstance(self.start, Tensor)
-        problems, hidden, known, predicted = [], [], [], []
+        hidden, known, predicted = [], [], []
         residual, stride = self._rule.residual, -(-len(self.bank) // self._rule.samples)
         for evidence in map(_fixed, blocks):
-            problems.append(self._virtual(self.bank[evidence.ids], evidence)[0])
             hidden.append(hidden_errors(self.start, evidence, split, residual, self.scaling))
             rows = [row for row, i in enumerate(evidence.ids.tolist()) if i % stride == 0]
             if rows:
                 some = evidence.take(rows)
-                again = replace(some, y=self._measured(problems[-1][rows], some), start=None)
-                known.append(self._errors_of(self.start, problems[-1][rows], some))
+                x2 = self._problems(some)
+                again = replace(some, y=self._measured(x2, some), start=None)
+                known.append(self._errors_of(self.start, x2, some))
                 predicted.append(hidden_errors(self.start, again, split, residual, self.scaling))
-        ratio = torch.cat(known).sum() / torch.cat(predicted).sum()
-        self.problems, self.errors = torch.cat(problems), ratio * torch.cat(hidden)
+        self.errors = torch.cat(known).sum() / torch.cat(predicted).sum() * torch.cat(hidden)
+
+    def _problems(self, evidence: Evidence) -> Image:
+        """Return the first images of these samples, turned the same way in every pass."""
+        return self._virtual(self.first[evidence.ids].to(evidence.y), _fixed(evidence))[0]
 
     def _errors_of(self, f: Reconstruct, x2: Image, evidence: Evidence) -> Tensor:
         """Return the error of each row, ``(batch,)``; the noise in it depends on the samples alone."""

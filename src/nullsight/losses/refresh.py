@@ -1,4 +1,4 @@
-"""When a bank's images are replaced by reconstructions of the moment: one value for each rule, none with truth."""
+"""When a bank's images are renewed by reconstructions of the moment: one value for each rule, none with truth."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from nullsight.types import InputError
 
 
 class Refresh(ABC):
-    """A rule for replacing virtual images.
+    """A rule for renewing virtual images.
 
     Attributes:
         residual: how predicted and hidden measurements are compared, where the rule asks for errors.
@@ -25,13 +25,13 @@ class Refresh(ABC):
         return None
 
     @abstractmethod
-    def allows(self, progress: float, now: float | None, kept: float | None) -> bool:
-        """Return whether one image is replaced at this moment.
+    def allows(self, progress: float, now: float | None, first: float | None) -> bool:
+        """Return whether one image is renewed at this moment.
 
         Args:
             progress: the share of the planned steps that is done, 0 .. 1.
             now: the estimated error of f on this sample; None where the rule does not ask for it.
-            kept: the estimated error of the image that is kept; None likewise.
+            first: the estimated error of the first image; None likewise.
         """
 
 
@@ -39,17 +39,17 @@ class Refresh(ABC):
 class Never(Refresh):
     """The first images stay."""
 
-    def allows(self, progress: float, now: float | None, kept: float | None) -> bool:
+    def allows(self, progress: float, now: float | None, first: float | None) -> bool:
         """Return False."""
         return False
 
 
 @dataclass(frozen=True)
 class Always(Refresh):
-    """Images are replaced from some moment on; for a bank that begins with f's own first reconstructions.
+    """Images are renewed from some moment on; for a bank that begins with f's own first reconstructions.
 
     Args:
-        begin: the share of the planned steps before which nothing is replaced, 0 .. 1.
+        begin: the share of the planned steps before which nothing is renewed, 0 .. 1.
 
     Raises:
         InputError: a moment outside [0, 1].
@@ -61,14 +61,14 @@ class Always(Refresh):
         if not 0 <= self.begin <= 1:
             raise InputError(f"expected a moment in [0, 1], but {self.begin} came: it is a share of the planned steps")
 
-    def allows(self, progress: float, now: float | None, kept: float | None) -> bool:
+    def allows(self, progress: float, now: float | None, first: float | None) -> bool:
         """Return whether the moment has come."""
         return progress >= self.begin
 
 
 @dataclass(frozen=True)
 class WhileBetter(Refresh):
-    """An image is replaced while f seems better on its sample than what made it, as far as can be told without truth.
+    """An image is renewed while f seems about as good on its sample as what made it, judged without truth.
 
     What made the image is judged by hidden measurements: it reconstructs from a part of y and predicts the rest. How
     that error goes with the error of an image made from all of y is found on ``samples`` virtual problems, whose images
@@ -76,27 +76,28 @@ class WhileBetter(Refresh):
     first image turned, measured and reconstructed. A weak f would drag a good bank down; a strong one raises it.
 
     Both estimates have errors of their own: that of one image is noisy, as few measurements are hidden; that of f is
-    too low where f knows its training images by heart, and where they are simpler than real ones. Hence the margin.
+    too low where f knows its training images by heart, and where they are simpler than real ones. A mean of both
+    images bears that: it is better than the first one up to a margin well above 1, as their errors differ.
 
     Args:
         split: which measurements are hidden, a tenth of them, say.
         residual: how predicted and hidden measurements are compared.
         samples: how many of the training samples give a virtual problem for the first estimate, >= 1.
-        margin: an image is replaced while f's error is below ``margin`` times its own, > 0.
+        margin: an image is renewed while f's error is below ``margin`` times its own, > 0.
 
     Raises:
         InputError: no samples, or a margin of 0 or less.
 
     Example:
         >>> from nullsight.physics import RandomLines
-        >>> WhileBetter(RandomLines(0.9, axis=1)).allows(0.5, now=0.7, kept=1.0)
+        >>> WhileBetter(RandomLines(0.9, axis=1)).allows(0.5, now=0.7, first=1.0)
         True
     """
 
     split: Split
     residual: Residual = ENTRYWISE
     samples: int = 16
-    margin: float = 0.7
+    margin: float = 1.2
 
     def __post_init__(self) -> None:
         if self.samples < 1 or not self.margin > 0:
@@ -109,9 +110,9 @@ class WhileBetter(Refresh):
         """The split."""
         return self.split
 
-    def allows(self, progress: float, now: float | None, kept: float | None) -> bool:
-        """Return whether both are known and f is better."""
-        return now is not None and kept is not None and now < self.margin * kept
+    def allows(self, progress: float, now: float | None, first: float | None) -> bool:
+        """Return whether both are known and f is good enough."""
+        return now is not None and first is not None and now < self.margin * first
 
 
 REFRESHES: dict[str, type[Refresh]] = {"never": Never, "always": Always, "while_better": WhileBetter}
