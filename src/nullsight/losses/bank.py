@@ -43,10 +43,10 @@ class BankEquivariance(Loss):
         refresh: when images are replaced; None: always where f's own reconstructions began, else never, as a weak f
             would drag a good bank down.
         every: a sample's image is renewed in one of so many passes over the data, >= 1.
-        share: of f's reconstruction in the renewed image, in (0, 1]; the rest is the first image. A solver and a network
-            err differently, so the mean of two images about as good is nearer to the truth than either; without the
-            first one the bank becomes what f makes anyhow, and f learns nothing more. None: 1/2 where ``start`` is
-            given, else 1.
+        share: of f's reconstruction in the renewed image, in (0, 1]; the rest is the first image. A solver and f err
+            differently, so the mean of two images about as good is nearer to the truth than either; without the first
+            one the bank becomes what f makes anyhow, and f learns nothing more. None: 1/2 where ``start`` is given,
+            else 1.
         constraint: what virtual images may be; projected upon after turning, as interpolation overshoots at edges.
         noise: what virtual measurements get: that of the real ones, drawn anew at each step.
         error: how far two images are apart.
