@@ -83,7 +83,7 @@ def test_helpers_take_the_recipes_group_and_follow_each_other(tmp_path: Path) ->
     physics = ns.physics.Inpainting((1, 8, 8), torch.ones(8, 8))
     inner = ns.reconstructors.LinearInverse()
     outer = found.build(inner, physics)
-    assert isinstance(outer, ns.reconstructors.Alternating) and outer.constraint == ns.reconstructors.NonNegative()
+    assert isinstance(outer, ns.reconstructors.Alternating) and outer.constraint == ns.constraints.NonNegative()
     assert isinstance(outer.f, ns.reconstructors.GroupAverage) and outer.f.f is inner
     assert isinstance(outer.f.group, ns.groups.QuarterTurns)
 

@@ -71,7 +71,8 @@ class Transformed(LinearPhysics):
     def norm(self) -> float:
         """Return that of ``A`` where ``T_g`` is orthogonal up to interpolation; else from Lanczos steps.
 
-        Which of the two is tried with one element on smooth blobs, so it does not hang on what else is in a batch.
+        Which of the two is tried with one element on smooth blobs, so it does not hang on what else is in a batch. What
+        interpolation adds to it, mostly at the highest frequencies, is left out.
         """
         inverse = getattr(self.group, "inverse", None)
         if inverse is None:
