@@ -63,12 +63,6 @@ def loss() -> Loss:
     return ns.losses.MeasurementConsistency() + ns.losses.Ramp(0, 2, end=0.5) * ns.losses.Equivariance(group)
 
 
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    return Shell(capsys)
-
-
 def test_the_face_as_the_design_writes_it(tmp_path: Path) -> None:
     physics = ns.physics.ParallelBeamCT(image_shape=SHAPE, angles=ns.physics.equispaced(7))
     group = ns.groups.Rotations(360)

@@ -24,12 +24,6 @@ from tests.toy_recipes import CT, DATA, INPAINTING, LOSS, NETWORK, TRAINING, She
 COMMANDS = ("demo", "simulate", "check", "fit", "reconstruct", "evaluate", "report", "table")
 
 
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    return Shell(capsys)
-
-
 def test_help_names_every_command_and_version_is_said(shell: Shell) -> None:
     assert shell("--help") == 0
     assert all(re.search(rf"^\W*{name}\b", shell.out, re.MULTILINE) for name in COMMANDS), shell.out

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 import nullsight as ns
@@ -15,12 +14,6 @@ from tests.toy_recipes import CT, LOSS, Shell, simulated, write_recipe
 AVERAGE = '[[helper]]\nname = "group_average"\ngroup = { name = "dihedral", n = 4 }\n'
 SPLITS = '[[helper]]\nname = "split_average"\nsplit = { name = "random_entries", keep = 0.7 }\ncount = 2\n'
 ALTERNATING = '[[helper]]\nname = "alternating"\nconstraint = { name = "non_negative" }\n'
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    return Shell(capsys)
 
 
 def rows_of(path: str) -> dict[str, dict]:

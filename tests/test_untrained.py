@@ -16,12 +16,6 @@ LOSS = '[[loss]]\nname = "measurement_consistency"\n'
 AROUND = '[physics]\nname = "{name}"\niterations = 3\n[physics.physics]\nname = "parallel_beam_ct"\n'
 
 
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    return Shell(capsys)
-
-
 def recipes(folder: Path, physics: str, rows: dict[str, str]) -> None:
     folder.mkdir()
     write_recipe(folder, physics, loss="", name="common.toml")

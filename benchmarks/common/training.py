@@ -13,7 +13,6 @@ from nullsight.recipe import build_experiment
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.schema import read_recipe
 from nullsight.training.backend import Backend
-from nullsight.training.evidence import Blocks
 from nullsight.training.job import Job
 from nullsight.training.loop import Loop
 from nullsight.training.progress import Silent
@@ -38,8 +37,7 @@ def loop_of(reconstructor: Reconstructor, loss: Loss, settings: Settings, size: 
 
     def ready(backend: Backend) -> Loop:
         loop = job._prepare(backend)
-        state = loop.state
-        state.loss.prepare(Blocks(loop.samples, state.f, state.scale, settings.seed))
+        loop.prepare()
         return loop
 
     loop: Loop = backend.launch(ready)

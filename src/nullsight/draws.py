@@ -112,6 +112,11 @@ class Draws:
         tiled = tuple(c + top * k for k in range(times) for c in copies)
         return Draws(self.seed, self.epoch, self.ids * times, tiled)
 
+    def later(self, times: int = 1) -> "Draws":
+        """Return the draws of a batch tiled ``times`` times, other copies than this one: a random f draws anew."""
+        batch = len(self.ids)
+        return self.repeat(times + 1).take(range(batch, batch * (times + 1)))
+
     def take(self, rows: Sequence[int]) -> "Draws":
         """Return the draws of some rows of the batch."""
         copies = None if self.copies is None else tuple(self.copies[r] for r in rows)

@@ -93,7 +93,7 @@ def least_squares(
         >>> least_squares(double, double, torch.ones(1, 3))
         tensor([[0.5000, 0.5000, 0.5000]])
     """
-    small = tolerance if tolerance is not None else (1e-11 if y.dtype == torch.float64 else 1e-6)
+    small = rounding(y.dtype) if tolerance is None else tolerance
 
     def solve(there: Map, back: Map, b: Tensor) -> tuple[Tensor, bool]:
         return _cgls(lambda v: linear_map(v, there, back), lambda v: linear_map(v, back, there), b, iterations, small)
@@ -123,17 +123,23 @@ def _cgls(forward: Map, adjoint: Map, y: Tensor, iterations: int, tolerance: flo
             break
         q = forward(p)
         curvature = inner(q, q).reshape(size.shape)
-        step = torch.where(going & (curvature > 0), size / _positive(curvature), torch.zeros_like(size))
+        step = torch.where(going & (curvature > 0), size / positive(curvature), torch.zeros_like(size))
         x, r = x + step * p, r - step.reshape(left.shape) * q
         s, left = adjoint(r), inner(r, r)
         new = inner(s, s)
-        p = s + new / _positive(size) * p
+        p = s + new / positive(size) * p
         size = torch.where(going, new, size)
         going = going & (size > bound) & (left > enough).reshape(size.shape)
     return x, not bool(going.any())
 
 
-def _positive(value: Tensor) -> Tensor:
+def rounding(dtype: torch.dtype) -> float:
+    """Return the share of a residual below which an iteration in this precision gains nothing: 1e-6 or 1e-11."""
+    return 1e-11 if dtype == torch.float64 else 1e-6
+
+
+def positive(value: Tensor) -> Tensor:
+    """Return ``value`` with 1 wherever it is not above 0, to divide by."""
     return torch.where(value > 0, value, torch.ones_like(value))
 
 
@@ -181,7 +187,7 @@ def lanczos(apply: Map, start: Tensor, *, steps: int = 30) -> tuple[Tensor, Tens
         length = w.norm(dim=1, keepdim=True)
         alive = length > 10 * torch.finfo(w.dtype).eps * scale
         beside.append(torch.where(alive, length, torch.zeros_like(length))[:, 0])
-        basis.append(torch.where(alive, w / _positive(length), torch.zeros_like(w)))
+        basis.append(torch.where(alive, w / positive(length), torch.zeros_like(w)))
     return torch.stack(diagonal, 1), torch.stack(beside[: steps - 1] or [diagonal[0][:0]], -1).reshape(len(rows), -1)
 
 

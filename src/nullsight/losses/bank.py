@@ -40,7 +40,7 @@ class BankEquivariance(Loss):
         group: the transformations that leave the set of images as it is.
         start: what the bank begins with: images ``(samples, *image_shape)`` in the order of the training set, a
             reconstructor such as ``TotalVariation()``, or None for f's own first reconstructions.
-        refresh: when images are replaced; None: always where f's own reconstructions began, else never, as a weak f
+        refresh: when images are renewed; None: always where f's own reconstructions began, else never, as a weak f
             would drag a good bank down.
         every: a sample's image is renewed in one of so many passes over the data, >= 1.
         share: of f's reconstruction in the renewed image, in (0, 1]; the rest is the first image. A solver and f err
@@ -55,11 +55,12 @@ class BankEquivariance(Loss):
     Attributes:
         bank: the images, ``(samples, *image_shape)``, part of every checkpoint; empty before a training.
         version: how many images have been renewed.
-        first: the images that it began with; empty where their share is 0.
+        first: the images that it began with; empty where nothing asks for them any more.
         errors: their estimated errors, in the loss's unit, where ``refresh`` compares; else empty.
 
     Raises:
-        InputError: ``every`` below 1, or a rule that compares f with a reconstructor where ``start`` is none.
+        InputError: ``every`` below 1, a share outside (0, 1], or a rule that compares f with a reconstructor where
+            ``start`` is none.
 
     Example:
         >>> from nullsight.groups import Dihedral
@@ -112,7 +113,7 @@ class BankEquivariance(Loss):
         return type(self.group).__name__
 
     def prepare(self, blocks: Iterable[Evidence]) -> None:
-        """Fill the bank from the whole training set, and set the problems."""
+        """Fill the bank from the whole training set, and estimate the errors of its images where the rule asks."""
         images = torch.cat([self._begin(evidence) for evidence in blocks])
         if isinstance(self.start, Tensor):
             images = _given(self.start.to(images), images.shape)
@@ -125,10 +126,9 @@ class BankEquivariance(Loss):
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
         with torch.no_grad():
-            x2, y2 = self._virtual(self._images(evidence), evidence)
-        batch = len(evidence.draws.ids)
-        later = evidence.draws.repeat(2).take(range(batch, 2 * batch))  # other copies than those of f(y)
-        return self._between(evidence.reconstruct(y2, evidence.physics, draws=later), x2, evidence)
+            x2 = self._turned(self._images(evidence), evidence)
+            y2 = self._measured(x2, evidence)
+        return self._between(evidence.reconstruct(y2, evidence.physics, draws=evidence.draws.later()), x2, evidence)
 
     @torch.no_grad()
     def update(self, evidence: Evidence) -> None:
@@ -152,10 +152,9 @@ class BankEquivariance(Loss):
             raise InputError("expected a bank that is filled, but it is empty: call prepare first, as training does")
         return self.bank[evidence.ids].to(evidence.y)
 
-    def _virtual(self, v: Image, evidence: Evidence) -> tuple[Image, Measurement]:
+    def _turned(self, v: Image, evidence: Evidence) -> Image:
         g = self.group.sample(evidence.draws.of(f"transform {type(self.group).__name__}"))
-        x2 = self.constraint.project(self.group.act(g, v))
-        return x2, self._measured(x2, evidence)
+        return self.constraint.project(self.group.act(g, v))
 
     def _measured(self, x2: Image, evidence: Evidence) -> Measurement:
         physics = evidence.physics
@@ -188,7 +187,7 @@ class BankEquivariance(Loss):
 
     def _problems(self, evidence: Evidence) -> Image:
         """Return the first images of these samples, turned the same way in every pass."""
-        return self._virtual(self.first[evidence.ids].to(evidence.y), _fixed(evidence))[0]
+        return self._turned(self.first[evidence.ids].to(evidence.y), _fixed(evidence))
 
     def _errors_of(self, f: Reconstruct, x2: Image, evidence: Evidence) -> Tensor:
         """Return the error of each row, ``(batch,)``; the noise in it depends on the samples alone."""

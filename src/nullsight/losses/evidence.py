@@ -106,7 +106,7 @@ class Evidence:
             physics = self.physics.repeat(transforms)
             stream = self.draws.repeat(transforms).of("virtual noise")
             y2 = noise.observe(physics.A(turned.x2), physics.measured, stream)
-            x3 = self.reconstruct(y2, physics, draws=self._later_draws(transforms))
+            x3 = self.reconstruct(y2, physics, draws=self.draws.later(transforms))
             self._kept[key] = Virtual(turned.g, turned.x2, y2, x3), noise  # noise is kept: ids are of living objects
         virtual: Virtual = self._kept[key][0]
         return virtual
@@ -132,11 +132,6 @@ class Evidence:
 
     def _rowwise(self) -> tuple[str, ...]:
         return ("y", "ids", "start")
-
-    def _later_draws(self, transforms: int) -> Draws:
-        # other copies than those of x1, so that a random f draws anew
-        batch = len(self.draws.ids)
-        return self.draws.repeat(transforms + 1).take(range(batch, batch * (transforms + 1)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from nullsight.draws import Draws
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import UNIT_NORM, Scaling
 from nullsight.losses.evidence import Reconstruct
@@ -14,7 +13,7 @@ from nullsight.losses.residuals import ENTRYWISE, Residual
 from nullsight.physics.base import Physics
 from nullsight.physics.splits import Split, measured_entries
 from nullsight.physics.windows import random_corners, windows
-from nullsight.types import InputError, Scalar
+from nullsight.types import InputError, Measurement, Scalar
 
 
 class SplittingLoss(Loss):
@@ -43,15 +42,8 @@ class SplittingLoss(Loss):
         """Return the error of a batch."""
         seen = self._window(evidence)
         keep = self.split.sample(seen.physics, seen.draws.of("splitting"))
-        frame = self._frame(seen)
-        shown = torch.where(keep, seen.y, torch.zeros_like(seen.y))
-        x = seen.reconstruct(shown, frame.subset(keep), draws=_later(seen.draws))
-        return self.residual.between(frame.A(x), self._weight(keep, seen), seen, self.scaling)
-
-    def _weight(self, keep: Tensor, seen: Evidence) -> Tensor:
-        """Return 1 for hidden entries, ``kept`` for the others and 0 where nothing is measured."""
-        weight = measured_entries(seen.physics, len(keep)).to(seen.y)
-        return torch.where(keep, self.kept * weight, weight)
+        again = _predicted(seen.reconstruct, seen, self._frame(seen), keep)
+        return self.residual.between(again, _weights(keep, seen, self.kept), seen, self.scaling)
 
     def _window(self, evidence: Evidence) -> Evidence:
         """Return the evidence of one random window a sample, the same size for all."""
@@ -117,14 +109,18 @@ def hidden_errors(
 ) -> Tensor:
     """Return how well ``f`` predicts what ``split`` hides from it, one value a sample, ``(batch,)``."""
     keep = split.sample(evidence.physics, evidence.draws.of("splitting"))
-    shown = torch.where(keep, evidence.y, torch.zeros_like(evidence.y))
-    again = evidence.physics.A(f(shown, evidence.physics.subset(keep), draws=_later(evidence.draws)))
-    weight = torch.where(keep, torch.zeros_like(again), measured_entries(evidence.physics, len(keep)).to(again))
+    again, weight = _predicted(f, evidence, evidence.physics, keep), _weights(keep, evidence, 0.0)
     rows = range(len(keep))
     return torch.stack([residual.between(again[[k]], weight[[k]], evidence.take([k]), scaling) for k in rows])
 
 
-def _later(draws: Draws) -> Draws:
-    # other copies than those of f(y), so that a random f draws anew
-    batch = len(draws.ids)
-    return draws.repeat(2).take(range(batch, 2 * batch))
+def _predicted(f: Reconstruct, seen: Evidence, frame: Physics, keep: Tensor) -> Measurement:
+    """Return what ``frame`` measures of the image that f makes from the kept entries."""
+    shown = torch.where(keep, seen.y, torch.zeros_like(seen.y))
+    return frame.A(f(shown, frame.subset(keep), draws=seen.draws.later()))
+
+
+def _weights(keep: Tensor, seen: Evidence, kept: float) -> Tensor:
+    """Return 1 for hidden entries, ``kept`` for the others and 0 where nothing is measured."""
+    weight = measured_entries(seen.physics, len(keep)).to(seen.y)
+    return torch.where(keep, kept * weight, weight)

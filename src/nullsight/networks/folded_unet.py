@@ -12,6 +12,7 @@ from nullsight.networks.layers import (
     check_layout,
     convolution,
     draw_weights,
+    pad_to_multiple,
     quietly,
 )
 from nullsight.types import Image
@@ -77,9 +78,8 @@ class FoldedUNet(Network):
         """Return the image of the same size, ``(batch, out_channels, height, width)``."""
         check_channels(x, self.channels, 2)
         height, width = x.shape[2:]
-        multiple = self.fold * 2 ** (self.scales - 1)
-        missing = (0, -width % multiple, 0, -height % multiple)
-        h = self.enter(functional.pixel_unshuffle(functional.pad(x, missing, mode="replicate"), self.fold))
+        whole = pad_to_multiple(x, self.fold * 2 ** (self.scales - 1))
+        h = self.enter(functional.pixel_unshuffle(whole, self.fold))
         kept = []
         for blocks, smaller in zip(self.there, self.smaller, strict=False):
             h = blocks(h)

@@ -184,6 +184,14 @@ def check_channels(x: Tensor, channels: int, dimension: int) -> None:
         )
 
 
+def pad_to_multiple(x: Image, multiple: int) -> Image:
+    """Return the image with its border repeated at the ends until ``multiple`` divides every side."""
+    missing = [-size % multiple for size in x.shape[2:]]
+    if not any(missing):
+        return x
+    return functional.pad(x, [end for many in reversed(missing) for end in (0, many)], mode="replicate")
+
+
 def add_input(x: Image, out: Image) -> Image:
     """Return ``out`` plus the first channels of ``x``, as many as ``out`` has."""
     return out + x[:, : out.shape[1]]

@@ -14,6 +14,7 @@ from nullsight.networks.layers import (
     check_layout,
     convolution,
     draw_weights,
+    pad_to_multiple,
     quietly,
 )
 from nullsight.types import Image
@@ -58,8 +59,7 @@ class Shuffled(Network):
         """Return the image of the same size, ``(batch, out_channels, height, width)``."""
         check_channels(x, self.channels, 2)
         height, width = x.shape[2:]
-        whole = functional.pad(x, (0, width % 2, 0, height % 2), mode="replicate") if height % 2 or width % 2 else x
-        h = functional.pixel_unshuffle(whole, 2)
+        h = functional.pixel_unshuffle(pad_to_multiple(x, 2), 2)
         for k, layer in enumerate(self.layers):
             h = layer(torch.relu(h) if k else h)
         return add_input(x, functional.pixel_shuffle(h, 2)[:, :, :height, :width])

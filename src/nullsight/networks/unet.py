@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from nullsight.networks.layers import (
     NEAR_ZERO,
@@ -15,6 +14,7 @@ from nullsight.networks.layers import (
     convolution,
     draw_weights,
     enlarge_and_convolve,
+    pad_to_multiple,
     quietly,
 )
 from nullsight.networks.norms import NO_NORM, Norm
@@ -89,7 +89,7 @@ class UNet(Network):
     def forward(self, x: Image) -> Image:
         """Return the image of the same size, ``(batch, out_channels, *space)``."""
         check_channels(x, self.channels, self.dimension)
-        h, skips = self._pad(x), []
+        h, skips = pad_to_multiple(x, 2 ** (self.depth - 1)), []
         for k, block in enumerate(self.down):
             h = block(h if k == 0 else self.pool(h))
             skips.append(h)
@@ -104,14 +104,6 @@ class UNet(Network):
     def _block(self, channels: int, out_channels: int) -> nn.Sequential:
         first = conv_norm_relu(channels, out_channels, self.norm, self.dimension)
         return nn.Sequential(*first, *conv_norm_relu(out_channels, out_channels, self.norm, self.dimension))
-
-    def _pad(self, x: Image) -> Image:
-        multiple = 2 ** (self.depth - 1)
-        missing = [-size % multiple for size in x.shape[2:]]
-        if not any(missing):
-            return x
-        ends = [end for many in reversed(missing) for end in (0, many)]
-        return functional.pad(x, ends, mode="replicate")
 
     def _draw(self) -> None:
         draw_weights(self, self.seed)

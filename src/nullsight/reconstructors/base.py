@@ -63,10 +63,7 @@ class Reconstructor(nn.Module, ABC):
 
     def set_scale(self, images: Image) -> None:
         """Set the intensity scale to the 99.9th percentile of ``|images|`` (``A_dagger y`` of the training data)."""
-        values = images.detach().abs().flatten()
-        # torch.quantile takes at most 16 million values; an odd stride does not keep to one column of the images
-        stride = max(1, values.numel() // 1_000_000) | 1
-        top = torch.quantile(values[::stride].double(), 0.999)
+        top = bright(images)
         if not (bool(torch.isfinite(top)) and float(top) > 0):
             raise InputError(
                 f"expected measurements whose A_dagger y is finite and not zero, but its 99.9th percentile is "
@@ -78,3 +75,10 @@ class Reconstructor(nn.Module, ABC):
         """Return ``s G(x / s)``, in the dtype of ``x`` also where the network runs in a lower one."""
         out: Tensor = network(x / self.scale)
         return out.to(x.dtype) * self.scale
+
+
+def bright(values: Tensor) -> Tensor:
+    """Return the 99.9th percentile of ``|values|``, 0-d float64."""
+    flat = values.detach().abs().flatten()
+    # torch.quantile takes at most 16 million values; an odd stride does not keep to one column of the images
+    return torch.quantile(flat[:: max(1, flat.numel() // 1_000_000) | 1].double(), 0.999)

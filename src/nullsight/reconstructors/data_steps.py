@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nullsight.linalg import inner
+from nullsight.linalg import inner, positive, rounding
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.reconstructors.weightings import Weighting, WhereKnown
 from nullsight.types import Image, InputError, Map, Measurement
@@ -90,7 +90,7 @@ class ConjugateGradients(DataStep):
             )
         weigh, adjoint = self.weighting.of(physics), physics.A_adjoint
         misfit = physics.A(u) - y
-        small = (1e-11 if y.dtype == torch.float64 else 1e-6) ** 2  # as linalg.least_squares has it
+        small = rounding(y.dtype) ** 2
         going = (inner(misfit, misfit) > small * inner(y, y)).reshape(-1, *[1] * (u.ndim - 1))
         b = adjoint(weigh(misfit))
         return _krylov(lambda v: adjoint(weigh(physics.A(v))), b, going, self.iterations, small)
@@ -118,19 +118,15 @@ def _krylov(apply: Map, b: Image, going: Tensor, iterations: int, small: float) 
         q = apply(p)
         curvature = inner(p, q)
         going = going & (curvature > 0) & (size > 0)
-        step = torch.where(going, size / _positive(curvature), nothing)
+        step = torch.where(going, size / positive(curvature), nothing)
         x = x + step * p
         if k == iterations - 1:
             break
         r = r - step * q
         new = inner(r, r)
-        p, size = r + torch.where(going, new / _positive(size), nothing) * p, new
+        p, size = r + torch.where(going, new / positive(size), nothing) * p, new
         going = going & (size > bound)
     return x
-
-
-def _positive(value: Tensor) -> Tensor:
-    return torch.where(value > 0, value, torch.ones_like(value))
 
 
 def _gradient(u: Image, y: Measurement, physics: Physics) -> Image:

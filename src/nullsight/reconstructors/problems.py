@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nullsight.constraints import Constraint
 from nullsight.physics.base import LinearPhysics
+from nullsight.reconstructors.base import bright
 from nullsight.reconstructors.fits import Fit
 from nullsight.reconstructors.weightings import Weighting
 from nullsight.types import Image, InputError, Measurement
@@ -93,16 +94,10 @@ def brightness(images: Image) -> Tensor:
     Raises:
         InputError: an image that is not finite.
     """
-    top = torch.stack([torch.quantile(image.double(), 0.999) for image in _thinned(images)])
+    top = torch.stack([bright(image) for image in images])
     if not bool(torch.isfinite(top).all()):
         raise InputError("expected measurements whose A_dagger y is finite, but NaN or infinity came: check the data")
     return torch.where(top > 0, top, torch.ones_like(top)).to(images.dtype)
-
-
-def _thinned(images: Image) -> Tensor:
-    # torch.quantile takes at most 16 million values; an odd stride does not keep to one column of the images
-    values = images.detach().abs().flatten(1)
-    return values[:, :: max(1, values.shape[1] // 1_000_000) | 1]
 
 
 def along(value: Tensor, like: Tensor) -> Tensor:

@@ -48,8 +48,9 @@ class SmoothFill(Reconstructor):
         known = _neighbours(seen)
         u = _neighbours(zero_filled) / torch.where(known.abs() > _LEAST, known, torch.ones_like(known))
         u = u - physics.A_dagger(physics.A(u) - y)
+        there = _neighbours(torch.ones_like(u[:1]))  # fewer neighbours at the border
         for _ in range(self.iterations):
-            mean = _neighbours(u) / _neighbours(torch.ones_like(u[:1]))  # fewer neighbours at the border
+            mean = _neighbours(u) / there
             u = mean - physics.A_dagger(physics.A(mean) - y)
         return u
 

@@ -97,19 +97,19 @@ class _Iteration(Reconstructor):
     def _stages(self) -> Sequence[nn.Module]: ...
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
-        first = physics.A_dagger(y) if start is None else start
-        u = first if self.first is None else self.first(y, physics, start=first, draws=draws)
+        dagger = physics.A_dagger(y) if start is None else start
+        u = dagger if self.first is None else self.first(y, physics, start=dagger, draws=draws)
         stages, lengths = self._stages(), self.tau
 
         def stage(u: Image, tau: Tensor, network: nn.Module) -> Image:
-            move = tau * self.data.direction(u, y, physics, first)
+            move = tau * self.data.direction(u, y, physics, dagger)
             return self.constraint.project(self._apply_network(network, self.form.see(u, move, physics, self.scale)))
 
         for tau, network in zip(lengths[: len(stages)], stages, strict=True):
             again = self.recompute and torch.is_grad_enabled()
             u = checkpoint(stage, u, tau, network, use_reentrant=False) if again else stage(u, tau, network)
         for tau in lengths[len(stages) :]:
-            u = u - tau * (self.closing_data or self.data).direction(u, y, physics, first)
+            u = u - tau * (self.closing_data or self.data).direction(u, y, physics, dagger)
         return self.constraint.project(u) if self.closing else u
 
 

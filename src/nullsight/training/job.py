@@ -17,8 +17,8 @@ from nullsight.losses.base import Loss, WeightedSum
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend
 from nullsight.training.checkpoint import Checkpoints
-from nullsight.training.evidence import Blocks, Samples
-from nullsight.training.held_out import Observer, untouched
+from nullsight.training.evidence import Samples
+from nullsight.training.held_out import Observer
 from nullsight.training.loop import Loop, go_through, stopped_early
 from nullsight.training.metrics_file import Metrics
 from nullsight.training.order import Order
@@ -75,8 +75,7 @@ class Job:
         if last is not None:
             state.read(last)
         else:
-            with untouched(state.reconstructor, state.loss):  # a reconstructor in the loss is used, not trained
-                state.loss.prepare(Blocks(loop.samples, state.f, state.scale, settings.seed))
+            loop.prepare()
         first_look: dict[str, float] | None = None
         before = plan
         if plan is None:

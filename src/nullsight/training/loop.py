@@ -16,7 +16,7 @@ from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend
 from nullsight.training.checkpoint import Checkpoints
-from nullsight.training.evidence import Samples
+from nullsight.training.evidence import Blocks, Samples
 from nullsight.training.held_out import Observer, held_out_scores, untouched
 from nullsight.training.metrics_file import Metrics
 from nullsight.training.order import Order
@@ -43,6 +43,12 @@ class Loop:
     order: Order
     display: Display
     began: float
+
+    def prepare(self) -> None:
+        """Let the terms of the loss get ready for the first step; what they use is not trained by it."""
+        state = self.state
+        with untouched(state.reconstructor, state.loss):
+            state.loss.prepare(Blocks(self.samples, state.f, state.scale, self.settings.seed))
 
     def step(self, progress: float, rate: float) -> float:
         """Take one step and return the total loss of this process's part of the batch.
@@ -71,7 +77,7 @@ class Loop:
         if self.settings.clip_norm is not None:
             backend.unscale(state.optimiser)
             torch.nn.utils.clip_grad_norm_(state.parameters(), self.settings.clip_norm)
-        state.rate(rate, self.settings.optimiser.learning_rate)
+        state.rate(rate)
         backend.step(state.optimiser)
         state.opponents.step(evidence, share)
 

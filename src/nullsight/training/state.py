@@ -68,11 +68,10 @@ class State:
         """The reconstructor that is evaluated: the averaged one where the run averages."""
         return self.smoothed or self.f
 
-    def rate(self, factor: float, base: float) -> float:
-        """Set the learning rate and return it."""
+    def rate(self, factor: float) -> None:
+        """Set the learning rate to ``factor`` times that of the optimiser, for each of its groups."""
         for group in self.optimiser.param_groups:
             group["lr"] = group["initial_lr"] * factor
-        return base * factor
 
     def capture(self) -> dict[str, Any]:
         """Return all of it as plain values, sharing memory with the run."""
