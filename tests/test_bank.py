@@ -22,7 +22,7 @@ from nullsight.losses import (
 )
 from nullsight.losses.splitting import hidden_errors
 from nullsight.noise import Gaussian
-from nullsight.physics import RandomEntries
+from nullsight.physics import Physics, RandomEntries
 from nullsight.reconstructors import LinearInverse
 from nullsight.training import Adam, Muon, Optimiser, Settings, Silent, train
 from nullsight.training.checkpoint import LOSS, Checkpoints
@@ -178,6 +178,77 @@ def test_mistakes_are_sentences() -> None:
         BankEquivariance(Roll(), every=0)
     with pytest.raises(InputError, match="share"):
         BankEquivariance(Roll(), share=0.0)
+    with pytest.raises(InputError, match="divides the 4 passes"):
+        BankEquivariance(Roll(), every=4, ready=3)
+
+
+class Costly(LinearF):
+    """Begins with twice the measurements' first entries, and says what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(randn(N, M, seed=3))
+        self.begun: list[Tensor] = []
+        self.started: list[Tensor | None] = []
+
+    def begin(self, y: Tensor, physics: Physics) -> Tensor:
+        self.begun.append(y)
+        return 2 * physics.A_dagger(y)
+
+    def __call__(
+        self, y: Tensor, physics: Physics, *, start: Tensor | None = None, draws: Draws | None = None
+    ) -> Tensor:
+        self.started.append(start)
+        return super().__call__(y, physics, start=start, draws=draws)
+
+
+def test_ready_problems_are_made_with_their_start_when_due_and_met_equally_often() -> None:
+    f = Costly()
+    given, images = evidence(f=f), randn(BATCH, 1, N, seed=9)
+    loss = filled(BankEquivariance(Roll(), images, every=4, ready=2), given)
+    stock = loss.problems
+    assert stock is not None and stock.images.shape == (BATCH, 2, 1, N)
+    assert len(f.begun) == 1 and len(f.begun[0]) == 2 * BATCH
+    met: dict[tuple[int, int], int] = {}
+    for epoch in range(1, 5):  # one whole period of all samples
+        now = replace(given, draws=replace(given.draws, epoch=epoch))
+        which, before = stock.turn(now.ids, epoch), stock.images.clone()
+        x2, y2 = stock.images[now.ids, which], stock.measurements[now.ids, which]
+        assert torch.allclose(y2, given.physics.A(x2))
+        assert sorted(x2[0, 0].tolist()) in [sorted(one.tolist()) for one in images[:, 0]]  # turned, of the bank
+        x3 = LinearF.__call__(f, y2, given.physics)
+        assert torch.allclose(loss(now), ((x3 - x2) ** 2).mean() / given.scale**2)
+        assert f.started[-1] is not None and torch.allclose(f.started[-1], 2 * given.physics.A_dagger(y2))
+        loss.update(now)
+        due = (now.ids + epoch) % 4 == 0
+        changed = (stock.images != before).flatten(2).any(2)
+        assert not changed[~due].any() and changed[due].any()  # a turn may be drawn again
+        for i, k in zip(now.ids.tolist(), which.tolist(), strict=True):
+            met[i, k] = met.get((i, k), 0) + 1
+    assert set(met.values()) == {2} and len(met) == 2 * BATCH
+    assert len(f.begun) == 1 + BATCH  # one batch a sample that was due
+
+
+def test_with_ready_problems_f_is_judged_on_one_it_has_not_met() -> None:
+    exact, f = perfect(toy_matrix()), Costly()
+    given = replace(evidence(f=f), smoothed=LinearF(0.9 * exact.weight.detach()))
+    loss = filled(BankEquivariance(Roll(), exact, RULE, every=1, ready=1), given)
+    loss.errors.fill_(1e9)
+    loss.update(given)
+    assert int(loss.version) == BATCH
+    assert loss.problems is not None
+    size = (0.1 * loss.problems.images[:, 0]).square().mean((1, 2)) / given.scale**2  # of the error on the new ones
+    for factor, renewed in ((1.0, BATCH), (0.5, 0)):
+        loss.errors.copy_(factor * size / RULE.margin * 1.01)
+        loss.version.zero_()
+        same = {name: value.clone() for name, value in loss.problems.state_dict().items()}
+        loss.problems.load_state_dict(same)
+        with torch.no_grad():
+            judged = [float(loss._judged(given.smoothed or f, given.take([k]))) for k in range(BATCH)]
+        assert torch.allclose(torch.tensor(judged, dtype=size.dtype), size)
+        rule = loss.refresh
+        assert rule is not None
+        allowed = [rule.allows(0.5, now, float(first)) for now, first in zip(judged, loss.errors, strict=True)]
+        assert sum(allowed) == renewed
 
 
 def test_it_goes_with_terms_that_need_truth_and_sees_none() -> None:
@@ -201,7 +272,7 @@ SETTINGS = Settings(steps=8, seed=1, optimiser=Adam(1e-2), averaging=0.9)
 
 
 def bank_run(
-    out: Path, settings: Settings, rule: Refresh | None, *, resume: bool = False, stop: int | None = None
+    out: Path, settings: Settings, rule: Refresh | None, ready: int, *, resume: bool = False, stop: int | None = None
 ) -> dict[str, Tensor]:
     class Stopping(BankEquivariance):
         steps = 0
@@ -214,7 +285,7 @@ def bank_run(
 
     w = world()
     start = None if rule is None else LinearInverse()
-    loss = MeasurementConsistency() + Stopping(Roll(w.data.physics.image_shape[-1]), start, rule, every=1)
+    loss = MeasurementConsistency() + Stopping(Roll(w.data.physics.image_shape[-1]), start, rule, every=2, ready=ready)
     train(toy(), w.data, loss, settings, out=out, held_out=w.held_out, resume=resume, display=Silent())
     folder = Checkpoints(out / "checkpoints").last
     assert folder is not None
@@ -222,17 +293,18 @@ def bank_run(
 
 
 @pytest.mark.parametrize("rule", [None, WhileBetter(RandomEntries(0.8), samples=3, margin=2.0)])
-@pytest.mark.parametrize("optimiser", [Adam(1e-2), Muon(1e-2)])
+@pytest.mark.parametrize(("optimiser", "ready"), [(Adam(1e-2), 0), (Muon(1e-2), 1)])
 def test_the_bank_is_a_file_of_the_checkpoint_and_a_resumed_run_equals_an_unbroken_one(
-    tmp_path: Path, rule: Refresh | None, optimiser: Optimiser
+    tmp_path: Path, rule: Refresh | None, optimiser: Optimiser, ready: int
 ) -> None:
-    whole = bank_run(tmp_path / "whole", replace(SETTINGS, optimiser=optimiser), rule)
+    whole = bank_run(tmp_path / "whole", replace(SETTINGS, optimiser=optimiser), rule, ready)
     assert {"losses.1.bank", "losses.1.version"} <= whole.keys()
+    assert ("losses.1.problems.starts" in whole) == bool(ready)
     assert int(whole["losses.1.version"]) > 0
     settings = replace(SETTINGS, optimiser=optimiser, checkpoint_steps=3)
     with pytest.raises(RuntimeError, match="killed"):
-        bank_run(tmp_path / "broken", settings, rule, stop=5)
-    resumed = bank_run(tmp_path / "broken", settings, rule, resume=True)
+        bank_run(tmp_path / "broken", settings, rule, ready, stop=5)
+    resumed = bank_run(tmp_path / "broken", settings, rule, ready, resume=True)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 

@@ -8,6 +8,7 @@ from nullsight.networks import BiasFreeDnCNN, DnCNN, UNet, copies
 from nullsight.parts import arguments
 from nullsight.reconstructors import (
     TABLE,
+    Alternating,
     ArtifactRemoval,
     Direct,
     LeastSquares,
@@ -111,22 +112,36 @@ def test_set_scale_sees_more_than_one_column_of_many_images():
 
 
 @pytest.mark.parametrize("case", STARTED)
-def test_start_is_used_and_the_dagger_not_computed_again(case):
+def test_start_is_used_and_what_f_begins_with_not_computed_again(case):
     physics = toy_mask(*case.physics().image_shape, samples=1).double()
     f = case.build(0).double().eval()
     y = physics.A(images(physics))
-    start = physics.A_dagger(y)
+    start = f.begin(y, physics)
     from_y = f(y, physics)
     before = physics.calls
     from_start = f(y, physics, start=start)
     preconditioned = isinstance(f, Unrolled) and isinstance(f.data, Preconditioned)
     closing = f.closing if preconditioned and f.closing_data is None else 0
     looks = f.steps if isinstance(f, Unrolled) and isinstance(f.form, WithCoverage) else 0  # at an image of ones
-    fill = f if isinstance(f, SmoothFill) else getattr(f, "first", None)
-    looks += 0 if fill is None else fill.iterations + 2  # at an image of ones, and after each local mean
+    looks += f.iterations + 2 if isinstance(f, SmoothFill) else 0  # at an image of ones, and after each local mean
+    looks += isinstance(f, Alternating) or getattr(f, "first", None) is not None  # data steps may ask for the dagger
     assert physics.calls - before == looks + (f.steps + closing if preconditioned else 0)
     assert torch.equal(from_y, from_start)
     assert not torch.allclose(f(y, physics, start=start + 1), from_start)
+
+
+def test_an_unrolled_f_begins_with_its_first_image_unless_that_is_learned():
+    physics = toy_mask(1, 8, 8).double()
+    y = physics.A(images(physics))
+    fill, learned = SmoothFill(2).double(), ArtifactRemoval(DnCNN(1, width=2, depth=2, seed=0)).double()
+    f, g = (Unrolled(DnCNN(1, width=2, depth=2, seed=0), 1, first=first).double() for first in (fill, learned))
+    assert torch.equal(f.begin(y, physics), fill(y, physics))
+    assert torch.equal(g.begin(y, physics), physics.A_dagger(y))
+    assert torch.equal(Alternating(f).begin(y, physics), fill(y, physics))
+    from_y, from_start = g(y, physics), g(y, physics, start=g.begin(y, physics))
+    assert torch.equal(from_y, from_start)
+    from_start.square().sum().backward()
+    assert all(bool((p.grad != 0).any()) for p in learned.parameters())
 
 
 def test_linear_inverse_is_the_dagger():

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +11,9 @@ from nullsight.draws import Draws
 from nullsight.groups.base import Family
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
-from nullsight.losses.evidence import Reconstruct
+from nullsight.losses.evidence import Begins, Reconstruct
+from nullsight.losses.growing import Growing
+from nullsight.losses.ready import ReadyProblems
 from nullsight.losses.refresh import Always, Never, Refresh
 from nullsight.losses.splitting import hidden_errors
 from nullsight.noise import Noise, Noiseless
@@ -23,10 +24,9 @@ NOISELESS = Noiseless()
 ALWAYS, NEVER = Always(), Never()
 ANY_VALUE = AnyValue()
 _APART = 2**32  # the copy whose draws judge; steps have far fewer
-_GROWING = ("bank", "first", "errors")  # one row a sample
 
 
-class BankEquivariance(Loss):
+class BankEquivariance(Growing, Loss):
     """The error between ``f(A T_g v + noise)`` and ``T_g v``, with v the sample's image in a bank, not differentiated.
 
     Plain :class:`~nullsight.losses.Equivariance` has ``v = x1 = f(y)`` of the moment and its gradient goes through
@@ -43,6 +43,9 @@ class BankEquivariance(Loss):
         refresh: when images are renewed; None: always where f's own reconstructions began, else never, as a weak f
             would drag a good bank down.
         every: a sample's image is renewed in one of so many passes over the data, >= 1.
+        ready: virtual problems kept ready for each sample, with what f begins with (its ``begin``), all made in one
+            batch whenever the sample is due; divides ``every``, and each is met in as many passes. For an f whose
+            first image is costly, as a variational solution is. 0: every step makes its own.
         share: of f's reconstruction in the renewed image, in (0, 1]; the rest is the first image. A solver and f err
             differently, so the mean of two images about as good is nearer to the truth than either; without the first
             one the bank becomes what f makes anyhow, and f learns nothing more. None: 1/2 where ``start`` is given,
@@ -68,6 +71,7 @@ class BankEquivariance(Loss):
         ['BankEquivariance']
     """
 
+    growing = ("bank", "first", "errors")  # one row a sample
     bank: Tensor
     version: Tensor
     first: Tensor
@@ -79,6 +83,7 @@ class BankEquivariance(Loss):
         start: Tensor | Reconstruct | None = None,
         refresh: Refresh | None = None,
         every: int = 4,
+        ready: int = 0,
         share: float | None = None,
         constraint: Constraint = ANY_VALUE,
         noise: Noise = NOISELESS,
@@ -93,9 +98,11 @@ class BankEquivariance(Loss):
                 f"expected a reconstructor as start for {type(refresh).__name__}, which compares f with it, but "
                 f"{'images' if isinstance(start, Tensor) else 'nothing'} came: name it, or choose Always or Never"
             )
-        self.group, self.start, self.refresh, self.every, self.share = group, start, refresh, every, share
+        self.group, self.start, self.refresh, self.share = group, start, refresh, share
+        self.every, self.ready = every, ready
+        self.problems = ReadyProblems(ready, every) if ready else None
         self.constraint, self.noise, self.error, self.scaling = constraint, noise, error, scaling
-        for name in _GROWING:
+        for name in self.growing:
             self.register_buffer(name, torch.zeros(0))
         self.register_buffer("version", torch.zeros((), dtype=torch.int64))
 
@@ -122,13 +129,15 @@ class BankEquivariance(Loss):
         self.errors = images[:0]
         if self._rule.hidden is not None:
             self._judge_first(blocks, self._rule.hidden)
+        if self.problems is not None:
+            self.problems.fill([self._ahead(evidence, _fixed(evidence).draws) for evidence in blocks])
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
         with torch.no_grad():
-            x2 = self._turned(self._images(evidence), evidence)
-            y2 = self._measured(x2, evidence)
-        return self._between(evidence.reconstruct(y2, evidence.physics, draws=evidence.draws.later()), x2, evidence)
+            x2, y2, start = self._problem(evidence)
+        x3 = evidence.reconstruct(y2, evidence.physics, start=start, draws=evidence.draws.later())
+        return self._between(x3, x2, evidence)
 
     @torch.no_grad()
     def update(self, evidence: Evidence) -> None:
@@ -138,12 +147,40 @@ class BankEquivariance(Loss):
             if (i + evidence.draws.epoch) % self.every:
                 continue
             one = evidence.take([row])
-            now = float(self._errors_of(f, self._problems(one), one)) if len(self.errors) else None
+            if self.problems is not None:
+                self.problems.renew(i, self._ahead(one, one.draws.later()))
+            now = float(self._judged(f, one)) if len(self.errors) else None
             first = float(self.errors[i]) if len(self.errors) else None
             if self._rule.allows(evidence.progress, now, first):
                 new = f(one.y, one.physics, start=one.start, draws=one.draws)[0].to(self.bank)
                 self.bank[i] = new if self._share == 1 else torch.lerp(self.first[i], new, self._share)
                 self.version += 1
+
+    def _problem(self, evidence: Evidence) -> tuple[Image, Measurement, Image | None]:
+        if self.training and self.problems is not None and len(self.problems.images):
+            x2, y2, start = self.problems.take(evidence.ids, evidence.draws.epoch)
+            return x2.to(evidence.y), y2.to(evidence.y), start.to(evidence.y)
+        x2 = self._turned(self._images(evidence), evidence)
+        return x2, self._measured(x2, evidence), None
+
+    def _ahead(self, evidence: Evidence, draws: Draws) -> tuple[Image, Measurement, Image]:
+        """Return new problems of the samples' images, each part ``(batch, ready, ...)``."""
+        size, f = len(evidence.y), evidence.reconstruct
+        several = evidence.unlabelled().take([*range(size)] * self.ready)
+        several = replace(several, draws=draws.repeat(self.ready))
+        x2 = self._turned(self.bank[several.ids].to(evidence.y), several)
+        y2 = self._measured(x2, several)
+        start = f.begin(y2, several.physics) if isinstance(f, Begins) else several.physics.A_dagger(y2)
+        parts = [part.reshape(self.ready, size, *part.shape[1:]) for part in (x2, y2, start)]
+        x, y, u = (part.transpose(0, 1).to(self.bank) for part in parts)
+        return x, y, u
+
+    def _judged(self, f: Reconstruct, one: Evidence) -> Tensor:
+        """Return the error of f on a virtual problem of this sample that it has not met in a step."""
+        if self.problems is None:
+            return self._errors_of(f, self._problems(one), one)
+        x2, y2, start = (part.to(one.y) for part in self.problems.take(one.ids, one.draws.epoch + 1))
+        return self._between(f(y2, one.physics, start=start, draws=one.draws), x2, one)
 
     def _images(self, evidence: Evidence) -> Image:
         if not self.training:
@@ -167,8 +204,9 @@ class BankEquivariance(Loss):
     def _begin(self, evidence: Evidence) -> Image:
         if isinstance(self.start, Tensor):
             return evidence.y.new_zeros(len(evidence.y), *evidence.physics.image_shape)
+        known = evidence.start if self.start is None else None  # what f begins with, not what another one does
         f = self.start or evidence.reconstruct
-        return f(evidence.y, evidence.physics, start=evidence.start, draws=evidence.draws)
+        return f(evidence.y, evidence.physics, start=known, draws=evidence.draws)
 
     def _judge_first(self, blocks: Iterable[Evidence], split: Split) -> None:
         assert self.start is not None and not isinstance(self.start, Tensor)
@@ -196,12 +234,6 @@ class BankEquivariance(Loss):
             x3 = f(self._measured(x2, known), known.physics, draws=known.draws)
             rows = range(len(x2))
             return torch.stack([self._between(x3[[k]], x2[[k]], known.take([k])) for k in rows])
-
-    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
-        for name in _GROWING:  # empty until a training has begun
-            if (kept := state.get(prefix + name)) is not None:
-                setattr(self, name, getattr(self, name).new_empty(kept.shape))
-        super()._load_from_state_dict(state, prefix, *rest)
 
 
 def _fixed(evidence: Evidence) -> Evidence:

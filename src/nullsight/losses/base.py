@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual
+from nullsight.losses.evidence import Begins, Evidence, LabelledEvidence, Reconstruct, Turned, Virtual
 from nullsight.types import InputError, Scalar
 
 __all__ = [
-    "Evidence", "LabelledEvidence", "Loss", "Player", "Ramp", "Reconstruct", "Turned", "Virtual", "Weight",
+    "Begins", "Evidence", "LabelledEvidence", "Loss", "Player", "Ramp", "Reconstruct", "Turned", "Virtual", "Weight",
     "WeightedSum",
 ]  # fmt: skip
 

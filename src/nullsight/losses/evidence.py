@@ -23,6 +23,15 @@ class Reconstruct(Protocol):
         ...
 
 
+@runtime_checkable
+class Begins(Protocol):
+    """What knows a part of its work that does not depend on weights, as every ``Reconstructor`` does."""
+
+    def begin(self, y: Tensor, physics: Physics) -> Image:
+        """Return what the work on ``y`` begins with; handed in again as ``start``."""
+        ...
+
+
 @dataclass(frozen=True)
 class Turned:
     """Drawn elements and the images they make: ``x2 = T_g x1``; with k transforms the batch is tiled k times.
@@ -63,7 +72,7 @@ class Evidence:
         progress: the share of the planned steps that is done, 0 .. 1.
         reconstruct: the reconstructor being trained.
         smoothed: the reconstructor with averaged (EMA) weights, where the run keeps one.
-        start: ``A_dagger y`` kept from before, ``(batch, *image_shape)``.
+        start: what ``reconstruct`` begins from (``A_dagger y`` for most), kept from before, ``(batch, *image_shape)``.
         scale: the data's intensity scale; error functions see images divided by it.
     """
 

@@ -30,13 +30,21 @@ class Reconstructor(nn.Module, ABC):
     @abstractmethod
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image: ...
 
+    def begin(self, y: Measurement, physics: Physics) -> Image:
+        """Return what :meth:`forward` makes of ``y`` before anything that is learned: ``A_dagger y`` for most.
+
+        It stays the same while f is trained, so a training computes it once for each measurement and hands it in as
+        ``start``.
+        """
+        return physics.A_dagger(y)
+
     def forward(self, y: Tensor, physics: Physics, *, start: Image | None = None, draws: Draws | None = None) -> Image:
         """Reconstruct a batch.
 
         Args:
             y: measurements, ``(batch, *physics.measurement_shape)``.
             physics: the operator that made them (one for all, or one a sample).
-            start: ``A_dagger y`` where it is known already, ``(batch, *physics.image_shape)``.
+            start: what :meth:`begin` returns, where it is known already, ``(batch, *physics.image_shape)``.
             draws: randomness, for reconstructors that need it.
 
         Returns:

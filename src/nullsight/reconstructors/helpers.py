@@ -32,6 +32,10 @@ class Helper(Reconstructor):
         self.f = f
         self.scale = f.scale.clone()
 
+    def begin(self, y: Measurement, physics: Physics) -> Image:
+        """Return what the helped reconstructor begins with."""
+        return self.f.begin(y, physics)
+
     def set_scale(self, images: Image) -> None:
         """Set the intensity scale of both from ``A_dagger y`` of the training data."""
         super().set_scale(images)
@@ -110,11 +114,11 @@ class GroupAverage(Helper):
                 f"expected a linear operator, which can be turned, but {type(physics).__name__} is not: leave the "
                 f"group average out"
             )
-        first = physics.A_dagger(y) if start is None else start
+        first = self.begin(y, physics) if start is None else start
         total: Tensor = torch.zeros_like(first)
         for element in self.group.elements():
             g = torch.full((len(y),), element, dtype=torch.int64)
-            began = self.group.act(self.group.inverse(g), first)  # (A T_g)_dagger y, at the price of one A_dagger
+            began = self.group.act(self.group.inverse(g), first)  # (A T_g)_dagger y, at the price of one
             total = total + self.group.act(g, self.f(y, transformed(physics, self.group, g), start=began, draws=draws))
         return total / self.group.order
 
@@ -156,8 +160,8 @@ class Alternating(Helper):
         self.rounds, self.data, self.constraint = rounds, data, constraint
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
-        first = physics.A_dagger(y) if start is None else start
-        x: Image = self.f(y, physics, start=first, draws=draws)
+        x: Image = self.f(y, physics, start=start, draws=draws)
+        dagger = physics.A_dagger(y)
         for _ in range(self.rounds):
-            x = self.constraint.project(x - self.data.direction(x, y, physics, first))
+            x = self.constraint.project(x - self.data.direction(x, y, physics, dagger))
         return x

@@ -93,12 +93,25 @@ class _Iteration(Reconstructor):
         """The learned lengths of all data steps, > 0, ``(steps + closing,)``, in natural units; 1 at the start."""
         return self.log_tau.exp()
 
+    @property
+    def _learns_first(self) -> bool:
+        return self.first is not None and any(True for _ in self.first.parameters())
+
+    def begin(self, y: Measurement, physics: Physics) -> Image:
+        """Return the first image where nothing in it is learned, else what the first image is made from."""
+        if self.first is None:
+            return physics.A_dagger(y)
+        return self.first.begin(y, physics) if self._learns_first else self.first(y, physics)
+
     @abstractmethod
     def _stages(self) -> Sequence[nn.Module]: ...
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
-        dagger = physics.A_dagger(y) if start is None else start
-        u = dagger if self.first is None else self.first(y, physics, start=dagger, draws=draws)
+        u = self.begin(y, physics) if start is None else start
+        dagger = u if self.first is None else physics.A_dagger(y)
+        if self._learns_first:
+            assert self.first is not None
+            u = self.first(y, physics, start=u, draws=draws)
         stages, lengths = self._stages(), self.tau
 
         def stage(u: Image, tau: Tensor, network: nn.Module) -> Image:

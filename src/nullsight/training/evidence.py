@@ -1,18 +1,19 @@
 """From samples to the evidence that a loss sees."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from nullsight.data.datasets import MeasurementSet, TruthSet
 from nullsight.draws import Draws
-from nullsight.losses.base import Evidence, LabelledEvidence, Loss, Reconstruct
+from nullsight.losses.base import Begins, Evidence, LabelledEvidence, Loss, Reconstruct
 from nullsight.physics.base import Physics
 from nullsight.training.backend import Backend
 from nullsight.types import Image, InputError
 
+Begin = Callable[[Tensor, Physics], Image]
 _BLOCK = 8  # samples at once where an iterative reconstructor goes over the set: less per image than one by one
 
 
@@ -28,6 +29,11 @@ class Mixed:
             x: Tensor = self.module(y, physics, start=start, draws=draws)
         return x.to(y.dtype)
 
+    def begin(self, y: Tensor, physics: Physics) -> Image:
+        """Return what ``f`` begins with."""
+        f = self.module
+        return f.begin(y, physics) if isinstance(f, Begins) else physics.A_dagger(y)
+
 
 class Samples:
     """Measurements, their physics on the run's device, and truth where the loss may see it.
@@ -36,29 +42,24 @@ class Samples:
         data: the measurements.
         truth: ground truth, or None.
         backend: device and precision.
-        keep_dagger: compute ``A_dagger y`` of all samples now and keep it.
+        begin: what reconstruction begins with, made of all samples now and kept; None: nothing is kept.
         block: how many samples go through ``A_dagger`` at once.
     """
 
     def __init__(
-        self, data: MeasurementSet, truth: TruthSet | None, backend: Backend, *, keep_dagger: bool, block: int
+        self, data: MeasurementSet, truth: TruthSet | None, backend: Backend, *, begin: Begin | None, block: int
     ) -> None:
         self.truth, self.backend, self.block = truth, backend, block
         self.data = MeasurementSet(data.y, place_physics(data.physics, backend.device, backend.dtype), data.names)
         self.data.physics.norm()  # known once for all, also where a batch takes some of many operators
-        self.start = self.dagger(range(len(data))) if keep_dagger else None
+        self.start = None if begin is None else self._each(begin, range(len(data)), max(block, _BLOCK))
 
     def __len__(self) -> int:
         return len(self.data)
 
-    @torch.no_grad()
     def dagger(self, rows: Sequence[int]) -> Image:
         """Return ``A_dagger y`` of some samples, on the CPU."""
-        images = []
-        for first in range(0, len(rows), self.block):
-            batch = self.data.batch(rows[first : first + self.block])
-            images.append(batch.physics.A_dagger(self._place(batch.y)).cpu())
-        return torch.cat(images)
+        return self._each(_dagger, rows, self.block)
 
     def evidence(
         self,
@@ -82,6 +83,14 @@ class Samples:
             x=self._place(some.x), has_x=has_x.to(self.backend.device),
         )  # fmt: skip
 
+    @torch.no_grad()
+    def _each(self, make: Begin, rows: Sequence[int], block: int) -> Image:
+        images = []
+        for first in range(0, len(rows), block):
+            batch = self.data.batch(rows[first : first + block])
+            images.append(make(self._place(batch.y), batch.physics).cpu())
+        return torch.cat(images)
+
     def _place(self, value: Tensor) -> Tensor:
         return value.to(self.backend.device, self.backend.dtype)
 
@@ -104,6 +113,10 @@ class Blocks:
         for first in range(0, len(self.samples), size):
             rows = range(first, min(first + size, len(self.samples)))
             yield self.samples.evidence(rows, Draws(self.seed, 0, tuple(rows)), 0.0, self.f, None, self.scale)
+
+
+def _dagger(y: Tensor, physics: Physics) -> Image:
+    return physics.A_dagger(y)
 
 
 def place_physics(physics: Physics, device: torch.device, dtype: torch.dtype) -> Physics:

@@ -113,7 +113,8 @@ class Job:
         terms = self.loss if isinstance(self.loss, WeightedSum) else WeightedSum(self.loss.terms())
         terms.to(backend.device, backend.dtype).train()
         block = settings.batch_size
-        samples = Samples(self.data, self.truth, backend, keep_dagger=settings.keep_dagger, block=block)
+        begin = f.begin if settings.keep_dagger else None
+        samples = Samples(self.data, self.truth, backend, begin=begin, block=block)
         if self.initial is None:
             some = range(0, len(self.data), math.ceil(len(self.data) / _SCALE_SAMPLES))
             f.set_scale(samples.dagger(some))
@@ -121,7 +122,7 @@ class Job:
             load_weights(_weights_of(self.initial), f)
         held = None
         if self.held_out is not None:
-            held = Samples(self.held_out, self.held_out_truth, backend, keep_dagger=settings.keep_dagger, block=block)
+            held = Samples(self.held_out, self.held_out_truth, backend, begin=begin, block=block)
         shown = Silent() if backend.rank else self.display or display_for(sys.stderr)  # one of several says it
         return Loop(
             settings, backend, State(f, terms, settings, backend), samples, held, self.observers, self.data.physics,

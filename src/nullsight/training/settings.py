@@ -32,7 +32,8 @@ class Settings:
         channels_last: memory order of images that convolutions often run faster in.
         averaging: decay of the running average (EMA) of the weights, such as 0.999, which then is what is evaluated
             and kept; None: no average.
-        keep_dagger: compute ``A_dagger y`` once and keep it (as much memory as the images).
+        keep_dagger: compute what f begins with (``A_dagger y`` for most) once and keep it (as much memory as the
+            images).
         checkpoint_minutes: minutes between checkpoints.
         checkpoint_steps: steps between checkpoints, besides; None: by minutes alone.
         evaluate_every: steps between looks at held-out measurements and observers; None: twenty times a run.

@@ -1,0 +1,21 @@
+"""Buffers that have their size only once a training has begun."""
+
+from typing import Any, ClassVar
+
+from torch import nn
+
+
+class Growing(nn.Module):
+    """A module that can be read back whatever size its growing buffers had, empty as they are before a training.
+
+    Attributes:
+        growing: the names of these buffers.
+    """
+
+    growing: ClassVar[tuple[str, ...]] = ()
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        for name in self.growing:
+            if (kept := state.get(prefix + name)) is not None:
+                setattr(self, name, getattr(self, name).new_empty(kept.shape))
+        super()._load_from_state_dict(state, prefix, *rest)
