@@ -16,13 +16,14 @@ from nullsight.losses import (
     Evidence,
     MeasurementConsistency,
     Never,
+    OperatorFrames,
     Refresh,
     Supervised,
     WhileBetter,
 )
 from nullsight.losses.splitting import hidden_errors
 from nullsight.noise import Gaussian
-from nullsight.physics import Physics, RandomEntries
+from nullsight.physics import Foreign, LinearPhysics, Masked, Physics, RandomEntries
 from nullsight.reconstructors import LinearInverse
 from nullsight.training import Adam, Muon, Optimiser, Settings, Silent, train
 from nullsight.training.checkpoint import LOSS, Checkpoints
@@ -41,6 +42,14 @@ from tests.cases.losses import (
     toy_matrix,
 )
 from tests.cases.training import toy, world
+
+
+class Curved:
+    def A(self, x: Tensor) -> Tensor:
+        return x**2
+
+    def A_dagger(self, y: Tensor) -> Tensor:
+        return y.abs().sqrt()
 
 
 def filled(loss: BankEquivariance, given: Evidence) -> BankEquivariance:
@@ -178,6 +187,10 @@ def test_mistakes_are_sentences() -> None:
         BankEquivariance(Roll(), every=0)
     with pytest.raises(InputError, match="share"):
         BankEquivariance(Roll(), share=0.0)
+    with pytest.raises(InputError, match="at least 1 operator"):
+        OperatorFrames(Roll(), count=0)
+    with pytest.raises(InputError, match="which can be turned"):
+        OperatorFrames(Roll()).operators(Foreign(Curved(), (1, N), (1, N), dagger_error=None))
     with pytest.raises(InputError, match="divides the 4 passes"):
         BankEquivariance(Roll(), every=4, ready=3)
 
@@ -226,6 +239,45 @@ def test_ready_problems_are_made_with_their_start_when_due_and_met_equally_often
             met[i, k] = met.get((i, k), 0) + 1
     assert set(met.values()) == {2} and len(met) == 2 * BATCH
     assert len(f.begun) == 1 + BATCH  # one batch a sample that was due
+
+
+@pytest.mark.parametrize("ready", [0, 2])
+@pytest.mark.parametrize("many", [False, True])
+def test_frames_turn_the_operator_and_leave_the_image(ready: int, many: bool) -> None:
+    f, images = LinearF(randn(N, M, seed=3)), randn(BATCH, 1, N, seed=9)
+    given = evidence(f=f)
+    if many:  # an operator a sample
+        keep = torch.rand(BATCH, M, generator=torch.Generator().manual_seed(1)) < 0.7
+        assert isinstance(given.physics, LinearPhysics)
+        given = replace(given, physics=Masked(given.physics, keep))
+    frames = OperatorFrames(Roll(), count=3)
+    loss = filled(BankEquivariance(Roll(), images, every=2, ready=ready, frames=frames), given)
+    operators = [frames.operators(given.physics.take([i])) for i in range(BATCH)]
+    assert [len(one) for one in operators] == [4] * BATCH
+    x = randn(1, 1, N, seed=5)
+    elements = Roll().sample(Draws(0, 0, (0, 1, 2)).of("operator frames"))
+    for k, g in enumerate(elements, start=1):
+        assert torch.allclose(operators[0][k].A(x), operators[0][0].A(Roll().act(g[None], x)))
+    if ready:
+        assert loss.problems is not None
+        which = loss.problems.frames[range(BATCH), loss.problems.turn(given.ids, 0)]
+    else:
+        which = 1 + given.draws.of("operator frame").integers(3)
+    assert which.unique().numel() > 1 and bool((which > 0).all())
+    errors = [f(operators[i][k].A(images[[i]]), operators[i][k]) - images[[i]] for i, k in enumerate(which.tolist())]
+    assert torch.allclose(loss(given), (torch.cat(errors) ** 2).mean() / given.scale**2)
+
+
+def test_frames_take_the_place_of_turned_images_from_their_moment_on() -> None:
+    given, images = evidence(), randn(BATCH, 1, N, seed=9)
+    frames = OperatorFrames(Roll(), Roll(), count=2, begin=0.6)
+    plain, framed = (filled(BankEquivariance(Roll(), images, frames=one), given) for one in (None, frames))
+    assert torch.equal(plain(given), framed(given))
+    late = replace(given, progress=0.6)
+    x2 = Roll().act(Roll().sample(given.draws.of("image in its frame")), images)
+    physics = frames.of(given.physics, 1 + given.draws.of("operator frame").integers(2))
+    x3 = given.reconstruct(physics.A(x2), physics)
+    assert torch.allclose(framed(late), ((x3 - x2) ** 2).mean() / given.scale**2)
 
 
 def test_with_ready_problems_f_is_judged_on_one_it_has_not_met() -> None:

@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from nullsight import physics as p
+from nullsight.groups import Dihedral, Rotations
 from nullsight.physics.base import measured_dagger_error
+from nullsight.physics.several import several
 from nullsight.types import InputError
 from tests.cases.physics import DenseForeign, Stretch, Turns
 
@@ -36,6 +38,36 @@ def test_transformations_that_are_not_linear_are_refused() -> None:
 
     with pytest.raises(InputError, match="linear, but those of Square are not"):
         p.Transformed(p.Hadamard((1, 4, 4), 9), Square(), torch.tensor([1]))
+
+
+def test_behind_is_the_closed_form_where_both_know_it() -> None:
+    ct, g = p.ParallelBeamCT((1, 8, 8), 4), torch.tensor([90])
+    assert p.composed.behind(ct, Rotations(360), g) is ct.turned(90.0)
+    x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    other = p.composed.behind(p.Inpainting((1, 4, 4), mask()), Rotations(4), torch.tensor([1]))
+    assert torch.equal(other.A(x[..., :4, :4]), torch.rot90(x[..., :4, :4], 1, (-2, -1)) * mask())
+    mirrored = p.composed.behind(ct, Dihedral(4), torch.tensor([4]))
+    assert isinstance(mirrored, p.Transformed)
+    assert torch.equal(mirrored.A(x), ct.A(Dihedral(4).act(torch.tensor([4, 4]), x)))
+
+
+def test_several_measure_each_row_by_its_own_operator() -> None:
+    seen = p.Inpainting((1, 4, 4), mask())
+    whole = p.MatrixOperator((1, 4, 4), torch.eye(16)).double()
+    x = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    parts = [seen, p.Inpainting((1, 4, 4), torch.ones(4, 4))]
+    mixed = several(parts, torch.tensor([1, 0, 1]))
+    y = mixed.A(x)
+    assert torch.equal(y[0], x[0]) and torch.equal(y[1], x[1] * mask()) and torch.equal(y[2], x[2])
+    assert mixed.measured is not None and torch.equal(mixed.measured[1, 0], mask().bool())
+    assert torch.equal(mixed.take([2, 1]).A(x[:2]), torch.stack([x[0], x[1] * mask()]))
+    assert several(parts, torch.tensor([1, 1])) is parts[1]
+    with pytest.raises(InputError, match="one measurement shape"):
+        p.Several([seen, whole], torch.tensor([0]))
+    with pytest.raises(InputError, match="each for any batch"):
+        p.Several([p.Inpainting((1, 4, 4), torch.stack([mask(), mask()])[:, None])], torch.tensor([0]))
+    with pytest.raises(InputError, match="number of one of 2"):
+        p.Several(parts, torch.tensor([2]))
 
 
 def test_stacked_measures_one_after_the_other_and_inverts_jointly() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from nullsight.contracts.physics import assert_adjoint, assert_dagger, assert_gradient
 from nullsight.draws import Draws
+from nullsight.groups import Rotations
 from nullsight.physics import LeastSquares, MatrixOperator, ParallelBeamCT, Physics, WeightedLeastSquares, equispaced
 from nullsight.physics.ensembles import blobs, white
 from nullsight.physics.filters import TABLE, Hann, Ramp, filter_views, ramp_response, view_weights
@@ -144,6 +145,32 @@ def test_a_quarter_turn_permutes_the_views(views: int) -> None:
     half = views // 2
     expected = torch.cat([y[:, :, half:].flip(3), y[:, :, :half]], 2)
     assert relative(turned, expected) < 1e-12
+
+
+def test_a_turned_operator_sees_the_turned_image() -> None:
+    physics = ParallelBeamCT((1, 20, 20), 10, offset=0.4, pixel_size=0.5).double()
+    x = white((1, 20, 20), Draws(0, 0, (0, 1)).of("x"))
+    assert relative(physics.turned(90.0).A(x), physics.A(torch.rot90(x, 1, (2, 3)))) < 1e-12  # against the clock
+    smooth = blobs((1, 64, 64), Draws(0, 0, (0, 1)).of("x"))
+    fine, group = ParallelBeamCT((1, 64, 64), 10).double(), Rotations(360)
+    for degrees in (7, 201):
+        turned = fine.A(group.act(torch.tensor([degrees] * 2), smooth))
+        assert relative(fine.turned(degrees).A(smooth), turned) < 0.02
+        assert relative(fine.turned(-degrees).A(smooth), turned) > 0.04
+
+
+def test_a_turned_operator_is_built_once_and_has_the_views_kept_and_the_precision() -> None:
+    window = Hann()
+    physics = ParallelBeamCT((1, 12, 12), 6, window=window)
+    turned = physics.turned(5)
+    assert turned is physics.turned(5.0) and turned.window is window
+    keep = torch.ones(physics.measurement_shape, dtype=torch.bool)
+    keep[:, 1::2] = False
+    part = physics.subset(keep)
+    x = torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(part.turned(5).A(x), turned.A(x) * keep)
+    assert torch.equal(part.turned(5).weights, part.weights)
+    assert physics.double().turned(5).A(x.double()).dtype == torch.float64
 
 
 def test_stored_and_computed_weights_are_the_same() -> None:

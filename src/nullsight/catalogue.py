@@ -32,6 +32,7 @@ TABLES: tuple[Mapping[str, type], ...] = (
     losses.ERRORS,
     losses.SCALINGS,
     losses.RESIDUALS,
+    losses.FRAMES,
     losses.REFRESHES,
     losses.AUGMENTATIONS,
     training.OPTIMISERS,

@@ -11,6 +11,7 @@ from torch import Tensor
 from nullsight import physics as p
 from nullsight.physics.base import Physics
 from nullsight.physics.matrix import _sparse
+from nullsight.physics.several import several
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,19 @@ PHYSICS: list[Case] = [
         ),
     ),
     Case("ct by sample", lambda: p.ParallelBeamCT((1, 12, 12), 16, keep=views(16, 17, 3))),
+    Case(
+        "several",
+        lambda: p.Several(
+            [p.MatrixOperator((1, 4, 4), p.gaussian_matrix(9, 16, seed=k)) for k in (0, 1)],
+            torch.tensor([1, 0, 1]),
+        ),
+    ),
+    Case(
+        "several ct",
+        lambda: several(
+            [p.ParallelBeamCT((1, 9, 9), 6), p.ParallelBeamCT((1, 9, 9), 6).turned(7)], torch.tensor([1, 0])
+        ),
+    ),
     Case("ct on the fly", lambda: p.ParallelBeamCT((2, 9, 12), 8, memory_limit=50_000)),
     Case("ct least squares", lambda: p.LeastSquares(p.ParallelBeamCT((1, 9, 9), 6), iterations=10)),
     Case(

@@ -29,6 +29,7 @@ from nullsight.losses.errors import (
     mean_error,
 )
 from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual, labelled
+from nullsight.losses.frames import FRAMES, OperatorFrames
 from nullsight.losses.refresh import REFRESHES, Always, Never, Refresh, WhileBetter
 from nullsight.losses.residuals import RESIDUALS, Entrywise, Residual, ThroughDagger, WeighedSquare
 from nullsight.losses.splitting import Splitting
@@ -37,6 +38,7 @@ from nullsight.losses.supervised import AugmentedSupervised, Supervised
 __all__ = [
     "AUGMENTATIONS",
     "ERRORS",
+    "FRAMES",
     "L1",
     "REFRESHES",
     "RESIDUALS",
@@ -65,6 +67,7 @@ __all__ = [
     "MeasurementConsistency",
     "Never",
     "OneMinusSSIM",
+    "OperatorFrames",
     "Perturb",
     "PerturbedOperator",
     "Player",

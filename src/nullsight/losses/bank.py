@@ -12,11 +12,13 @@ from nullsight.groups.base import Family
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
 from nullsight.losses.evidence import Begins, Reconstruct
+from nullsight.losses.frames import OperatorFrames
 from nullsight.losses.growing import Growing
-from nullsight.losses.ready import ReadyProblems
+from nullsight.losses.ready import Problems, ReadyProblems
 from nullsight.losses.refresh import Always, Never, Refresh
 from nullsight.losses.splitting import hidden_errors
 from nullsight.noise import Noise, Noiseless
+from nullsight.physics.base import Physics
 from nullsight.physics.splits import Split
 from nullsight.types import Image, InputError, Measurement, Scalar
 
@@ -46,6 +48,8 @@ class BankEquivariance(Growing, Loss):
         ready: virtual problems kept ready for each sample, with what f begins with (its ``begin``), all made in one
             batch whenever the sample is due; divides ``every``, and each is met in as many passes. For an f whose
             first image is costly, as a variational solution is. 0: every step makes its own.
+        frames: turned operators, which from some moment on take the place of turned images; None: images are turned
+            all the time.
         share: of f's reconstruction in the renewed image, in (0, 1]; the rest is the first image. A solver and f err
             differently, so the mean of two images about as good is nearer to the truth than either; without the first
             one the bank becomes what f makes anyhow, and f learns nothing more. None: 1/2 where ``start`` is given,
@@ -84,6 +88,7 @@ class BankEquivariance(Growing, Loss):
         refresh: Refresh | None = None,
         every: int = 4,
         ready: int = 0,
+        frames: OperatorFrames | None = None,
         share: float | None = None,
         constraint: Constraint = ANY_VALUE,
         noise: Noise = NOISELESS,
@@ -99,7 +104,7 @@ class BankEquivariance(Growing, Loss):
                 f"{'images' if isinstance(start, Tensor) else 'nothing'} came: name it, or choose Always or Never"
             )
         self.group, self.start, self.refresh, self.share = group, start, refresh, share
-        self.every, self.ready = every, ready
+        self.every, self.ready, self.frames = every, ready, frames
         self.problems = ReadyProblems(ready, every) if ready else None
         self.constraint, self.noise, self.error, self.scaling = constraint, noise, error, scaling
         for name in self.growing:
@@ -135,8 +140,8 @@ class BankEquivariance(Growing, Loss):
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
         with torch.no_grad():
-            x2, y2, start = self._problem(evidence)
-        x3 = evidence.reconstruct(y2, evidence.physics, start=start, draws=evidence.draws.later())
+            x2, y2, start, physics = self._problem(evidence)
+        x3 = evidence.reconstruct(y2, physics, start=start, draws=evidence.draws.later())
         return self._between(x3, x2, evidence)
 
     @torch.no_grad()
@@ -156,31 +161,50 @@ class BankEquivariance(Growing, Loss):
                 self.bank[i] = new if self._share == 1 else torch.lerp(self.first[i], new, self._share)
                 self.version += 1
 
-    def _problem(self, evidence: Evidence) -> tuple[Image, Measurement, Image | None]:
+    def _problem(self, evidence: Evidence) -> tuple[Image, Measurement, Image | None, Physics]:
         if self.training and self.problems is not None and len(self.problems.images):
-            x2, y2, start = self.problems.take(evidence.ids, evidence.draws.epoch)
-            return x2.to(evidence.y), y2.to(evidence.y), start.to(evidence.y)
-        x2 = self._turned(self._images(evidence), evidence)
-        return x2, self._measured(x2, evidence), None
+            return self._kept(self.problems, evidence, evidence.draws.epoch)
+        x2, which = self._drawn(self._images(evidence), evidence)
+        physics = self._framed(evidence.physics, which)
+        return x2, self._measured(x2, physics, evidence.draws), None, physics
 
-    def _ahead(self, evidence: Evidence, draws: Draws) -> tuple[Image, Measurement, Image]:
+    def _kept(
+        self, problems: ReadyProblems, evidence: Evidence, epoch: int
+    ) -> tuple[Image, Measurement, Image, Physics]:
+        x2, y2, start, which = problems.take(evidence.ids, epoch)
+        like = evidence.y
+        return x2.to(like), y2.to(like), start.to(like), self._framed(evidence.physics, which)
+
+    def _ahead(self, evidence: Evidence, draws: Draws) -> Problems:
         """Return new problems of the samples' images, each part ``(batch, ready, ...)``."""
         size, f = len(evidence.y), evidence.reconstruct
         several = evidence.unlabelled().take([*range(size)] * self.ready)
         several = replace(several, draws=draws.repeat(self.ready))
-        x2 = self._turned(self.bank[several.ids].to(evidence.y), several)
-        y2 = self._measured(x2, several)
-        start = f.begin(y2, several.physics) if isinstance(f, Begins) else several.physics.A_dagger(y2)
-        parts = [part.reshape(self.ready, size, *part.shape[1:]) for part in (x2, y2, start)]
-        x, y, u = (part.transpose(0, 1).to(self.bank) for part in parts)
-        return x, y, u
+        x2, which = self._drawn(self.bank[several.ids].to(evidence.y), several)
+        physics = self._framed(several.physics, which)
+        y2 = self._measured(x2, physics, several.draws)
+        start = f.begin(y2, physics) if isinstance(f, Begins) else physics.A_dagger(y2)
+        x, y, u, k = (
+            part.reshape(self.ready, size, *part.shape[1:]).transpose(0, 1) for part in (x2, y2, start, which)
+        )
+        return x.to(self.bank), y.to(self.bank), u.to(self.bank), k.to(self.bank.device)
 
     def _judged(self, f: Reconstruct, one: Evidence) -> Tensor:
         """Return the error of f on a virtual problem of this sample that it has not met in a step."""
         if self.problems is None:
             return self._errors_of(f, self._problems(one), one)
-        x2, y2, start = (part.to(one.y) for part in self.problems.take(one.ids, one.draws.epoch + 1))
-        return self._between(f(y2, one.physics, start=start, draws=one.draws), x2, one)
+        x2, y2, start, physics = self._kept(self.problems, one, one.draws.epoch + 1)
+        return self._between(f(y2, physics, start=start, draws=one.draws), x2, one)
+
+    def _drawn(self, v: Image, evidence: Evidence) -> tuple[Image, Tensor]:
+        """Return the virtual images and the numbers of the operators that measure them."""
+        if self.frames is None or evidence.progress < self.frames.begin:
+            return self._turned(v, evidence), torch.zeros(len(v), dtype=torch.int64)
+        x2, which = self.frames.draw(v, evidence.draws)
+        return self.constraint.project(x2), which
+
+    def _framed(self, physics: Physics, which: Tensor) -> Physics:
+        return physics if self.frames is None else self.frames.of(physics, which)
 
     def _images(self, evidence: Evidence) -> Image:
         if not self.training:
@@ -193,9 +217,8 @@ class BankEquivariance(Growing, Loss):
         g = self.group.sample(evidence.draws.of(f"transform {type(self.group).__name__}"))
         return self.constraint.project(self.group.act(g, v))
 
-    def _measured(self, x2: Image, evidence: Evidence) -> Measurement:
-        physics = evidence.physics
-        return self.noise.observe(physics.A(x2), physics.measured, evidence.draws.of("virtual noise"))
+    def _measured(self, x2: Image, physics: Physics, draws: Draws) -> Measurement:
+        return self.noise.observe(physics.A(x2), physics.measured, draws.of("virtual noise"))
 
     def _between(self, x3: Image, x2: Image, evidence: Evidence) -> Scalar:
         unit = self.scaling.image_unit(evidence)
@@ -218,7 +241,7 @@ class BankEquivariance(Growing, Loss):
             if rows:
                 some = evidence.take(rows)
                 x2 = self._problems(some)
-                again = replace(some, y=self._measured(x2, some), start=None)
+                again = replace(some, y=self._measured(x2, some.physics, some.draws), start=None)
                 known.append(self._errors_of(self.start, x2, some))
                 predicted.append(hidden_errors(self.start, again, split, residual, self.scaling))
         self.errors = torch.cat(known).sum() / torch.cat(predicted).sum() * torch.cat(hidden)
@@ -231,7 +254,7 @@ class BankEquivariance(Growing, Loss):
         """Return the error of each row, ``(batch,)``; the noise in it depends on the samples alone."""
         known = _fixed(evidence)
         with torch.no_grad():
-            x3 = f(self._measured(x2, known), known.physics, draws=known.draws)
+            x3 = f(self._measured(x2, known.physics, known.draws), known.physics, draws=known.draws)
             rows = range(len(x2))
             return torch.stack([self._between(x3[[k]], x2[[k]], known.take([k])) for k in rows])
 

@@ -21,6 +21,7 @@ from nullsight.physics.inpainting import Inpainting, bernoulli_mask, periodic_ma
 from nullsight.physics.least_squares import LeastSquares, WeightedLeastSquares
 from nullsight.physics.matrix import MatrixOperator, gaussian_matrix, load_matrix
 from nullsight.physics.mri import CartesianMRI, cartesian_mask
+from nullsight.physics.several import Several
 from nullsight.physics.splits import SPLITS, RandomBlocks, RandomEntries, RandomLines, Split
 from nullsight.physics.tomography import ParallelBeamCT, equispaced
 
@@ -77,6 +78,7 @@ __all__ = [
     "RandomBlocks",
     "RandomEntries",
     "RandomLines",
+    "Several",
     "Split",
     "Stacked",
     "Transformed",

@@ -1,6 +1,7 @@
 """Operators made of others: behind a transformation, and side by side."""
 
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,7 +14,17 @@ from nullsight.types import Acts, Element, Image, InputError, Measurement
 
 _ORTHOGONAL = 0.2  # of |x|: interpolated rotations stay below, changes of scale by a tenth or more do not
 
-__all__ = ["Masked", "Stacked", "Transformed", "transformed"]
+__all__ = ["Masked", "Stacked", "Transformed", "behind", "transformed"]
+
+
+@runtime_checkable
+class _Turnable(Protocol):
+    def turned(self, degrees: float) -> LinearPhysics: ...
+
+
+@runtime_checkable
+class _Turns(Protocol):
+    def degrees(self, g: Element) -> Tensor: ...
 
 
 class Transformed(LinearPhysics):
@@ -126,6 +137,17 @@ def transformed(physics: LinearPhysics, group: Acts, g: Element) -> Transformed:
     """Return ``A T_g``, which can weigh its measurements where ``A`` can; InputError where T_g is not linear."""
     kind = TransformedWeighed if isinstance(physics, Weighs) else Transformed
     return kind(physics, group, g)
+
+
+def behind(physics: LinearPhysics, group: Acts, g: Element) -> LinearPhysics:
+    """Return ``A T_g`` for one element ``(1, ...)``: in closed form where both know it, else ``transformed``.
+
+    An operator knows it by a method ``turned(degrees)``, a group by ``degrees(g)``.
+    """
+    if isinstance(physics, _Turnable) and isinstance(group, _Turns):
+        turned: LinearPhysics = physics.turned(float(group.degrees(g)))
+        return turned
+    return transformed(physics, group, g)
 
 
 class Stacked(Iterative):

@@ -119,6 +119,7 @@ class ParallelBeamCT(LinearPhysics):
         whole = torch.ones(1, *self.measurement_shape, dtype=torch.bool) if keep is None else self._keep(keep)
         self.register_buffer("keep", whole, persistent=False)
         self.register_buffer("weights", view_weights(self.angles, whole).to(kind), persistent=False)
+        self._turned: dict[tuple[float, torch.dtype, torch.device], ParallelBeamCT] = {}  # shared by all subsets
         self._of_all_views: dict[str, float] = {}  # shared by all subsets: numbers that depend on the geometry alone
 
     @property
@@ -176,6 +177,23 @@ class ParallelBeamCT(LinearPhysics):
         """Return the operator that sees what this one sees and ``keep`` keeps; its views are weighted anew."""
         both = self.keep & self._keep(keep).to(self.keep.device)
         return self._replace({"keep": both, "weights": view_weights(self.angles, both).to(self.weights.dtype)}, {})
+
+    def turned(self, degrees: float) -> "ParallelBeamCT":
+        """Return ``A T``, T turning images counter-clockwise as displayed: the same views, each ``degrees`` less.
+
+        Nothing is interpolated but the rays. The operator is kept, with weights of its own: ask for few angles.
+        """
+        kind, device = self.weights.dtype, self.weights.device
+        key = (float(degrees), kind, device)
+        if key not in self._turned:
+            angles = [angle - degrees for angle in self.angles]
+            new = type(self)(
+                self.image_shape, angles, detectors=self.detectors, spacing=self.spacing, offset=self.offset,
+                pixel_size=self.pixel_size, window=self.window, memory_limit=self.memory_limit,
+            )  # fmt: skip
+            self._turned[key] = new.to(device, kind)
+        found = self._turned[key]
+        return found if self._whole else found.subset(self.keep)
 
     def weigh(self, y: Measurement) -> Measurement:
         """Return ``W y`` with the symmetric ramp weighting for which ``A^T W A`` is near the identity.
