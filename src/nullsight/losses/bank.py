@@ -14,6 +14,7 @@ from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean
 from nullsight.losses.evidence import Begins, Reconstruct
 from nullsight.losses.frames import OperatorFrames
 from nullsight.losses.growing import Growing
+from nullsight.losses.making import Maker
 from nullsight.losses.ready import Problems, ReadyProblems
 from nullsight.losses.refresh import Always, Never, Refresh
 from nullsight.losses.splitting import hidden_errors
@@ -112,6 +113,10 @@ class BankEquivariance(Growing, Loss):
         self.register_buffer("version", torch.zeros((), dtype=torch.int64))
 
     @property
+    def _maker(self) -> Maker:
+        return Maker(self.group, self.constraint, self.noise, self.frames)
+
+    @property
     def _rule(self) -> Refresh:
         return self.refresh or (ALWAYS if self.start is None else NEVER)
 
@@ -164,28 +169,25 @@ class BankEquivariance(Growing, Loss):
     def _problem(self, evidence: Evidence) -> tuple[Image, Measurement, Image | None, Physics]:
         if self.training and self.problems is not None and len(self.problems.images):
             return self._kept(self.problems, evidence, evidence.draws.epoch)
-        x2, which = self._drawn(self._images(evidence), evidence)
-        physics = self._framed(evidence.physics, which)
-        return x2, self._measured(x2, physics, evidence.draws), None, physics
+        made = self._maker.make(self._images(evidence), evidence)
+        return made.x2, made.y2, None, made.physics
 
     def _kept(
         self, problems: ReadyProblems, evidence: Evidence, epoch: int
     ) -> tuple[Image, Measurement, Image, Physics]:
         x2, y2, start, which = problems.take(evidence.ids, epoch)
         like = evidence.y
-        return x2.to(like), y2.to(like), start.to(like), self._framed(evidence.physics, which)
+        return x2.to(like), y2.to(like), start.to(like), self._maker.framed(evidence.physics, which)
 
     def _ahead(self, evidence: Evidence, draws: Draws) -> Problems:
         """Return new problems of the samples' images, each part ``(batch, ready, ...)``."""
         size, f = len(evidence.y), evidence.reconstruct
-        several = evidence.unlabelled().take([*range(size)] * self.ready)
-        several = replace(several, draws=draws.repeat(self.ready))
-        x2, which = self._drawn(self.bank[several.ids].to(evidence.y), several)
-        physics = self._framed(several.physics, which)
-        y2 = self._measured(x2, physics, several.draws)
-        start = f.begin(y2, physics) if isinstance(f, Begins) else physics.A_dagger(y2)
+        several = replace(evidence.unlabelled().take([*range(size)] * self.ready), draws=draws.repeat(self.ready))
+        made = self._maker.make(self.bank[several.ids].to(evidence.y), several)
+        start = f.begin(made.y2, made.physics) if isinstance(f, Begins) else made.physics.A_dagger(made.y2)
         x, y, u, k = (
-            part.reshape(self.ready, size, *part.shape[1:]).transpose(0, 1) for part in (x2, y2, start, which)
+            part.reshape(self.ready, size, *part.shape[1:]).transpose(0, 1)
+            for part in (made.x2, made.y2, start, made.which)
         )
         return x.to(self.bank), y.to(self.bank), u.to(self.bank), k.to(self.bank.device)
 
@@ -196,29 +198,12 @@ class BankEquivariance(Growing, Loss):
         x2, y2, start, physics = self._kept(self.problems, one, one.draws.epoch + 1)
         return self._between(f(y2, physics, start=start, draws=one.draws), x2, one)
 
-    def _drawn(self, v: Image, evidence: Evidence) -> tuple[Image, Tensor]:
-        """Return the virtual images and the numbers of the operators that measure them."""
-        if self.frames is None or evidence.progress < self.frames.begin:
-            return self._turned(v, evidence), torch.zeros(len(v), dtype=torch.int64)
-        x2, which = self.frames.draw(v, evidence.draws)
-        return self.constraint.project(x2), which
-
-    def _framed(self, physics: Physics, which: Tensor) -> Physics:
-        return physics if self.frames is None else self.frames.of(physics, which)
-
     def _images(self, evidence: Evidence) -> Image:
         if not self.training:
             return evidence.x1
         if not len(self.bank):
             raise InputError("expected a bank that is filled, but it is empty: call prepare first, as training does")
         return self.bank[evidence.ids].to(evidence.y)
-
-    def _turned(self, v: Image, evidence: Evidence) -> Image:
-        g = self.group.sample(evidence.draws.of(f"transform {type(self.group).__name__}"))
-        return self.constraint.project(self.group.act(g, v))
-
-    def _measured(self, x2: Image, physics: Physics, draws: Draws) -> Measurement:
-        return self.noise.observe(physics.A(x2), physics.measured, draws.of("virtual noise"))
 
     def _between(self, x3: Image, x2: Image, evidence: Evidence) -> Scalar:
         unit = self.scaling.image_unit(evidence)
@@ -241,20 +226,20 @@ class BankEquivariance(Growing, Loss):
             if rows:
                 some = evidence.take(rows)
                 x2 = self._problems(some)
-                again = replace(some, y=self._measured(x2, some.physics, some.draws), start=None)
+                again = replace(some, y=self._maker.measure(x2, some.physics, some.draws), start=None)
                 known.append(self._errors_of(self.start, x2, some))
                 predicted.append(hidden_errors(self.start, again, split, residual, self.scaling))
         self.errors = torch.cat(known).sum() / torch.cat(predicted).sum() * torch.cat(hidden)
 
     def _problems(self, evidence: Evidence) -> Image:
         """Return the first images of these samples, turned the same way in every pass."""
-        return self._turned(self.first[evidence.ids].to(evidence.y), _fixed(evidence))
+        return self._maker.turn(self.first[evidence.ids].to(evidence.y), _fixed(evidence).draws)
 
     def _errors_of(self, f: Reconstruct, x2: Image, evidence: Evidence) -> Tensor:
         """Return the error of each row, ``(batch,)``; the noise in it depends on the samples alone."""
         known = _fixed(evidence)
         with torch.no_grad():
-            x3 = f(self._measured(x2, known.physics, known.draws), known.physics, draws=known.draws)
+            x3 = f(self._maker.measure(x2, known.physics, known.draws), known.physics, draws=known.draws)
             rows = range(len(x2))
             return torch.stack([self._between(x3[[k]], x2[[k]], known.take([k])) for k in rows])
 
