@@ -242,6 +242,13 @@ def test_table_trains_scores_and_goes_on(shell: Shell, tmp_path: Path) -> None:
     assert [row["psnr"] for row in again["methods"]] == [row["psnr"] for row in result["methods"]]
     assert all(p.stat().st_mtime_ns == when for p, when in made.items() if "supervised" not in str(p))
     assert "training.steps" in shell.refused("table", "toy_table", "training.steps=2")
+    (folder / "other.toml").write_text('base = "common.toml"\n' + LOSS)
+    assert shell("table", "toy_table", "training.steps=1", "--only", "other") == 0, shell.err
+    assert "finished" not in shell.out and {path.name for path in Path("runs/toy_table").iterdir()} == {*TABLE, "other"}
+    more = json.loads(Path("results/toy_table.json").read_text())
+    assert [row["name"] for row in more["methods"]] == [*rows, "other"]
+    assert [row["psnr"] for row in more["methods"][:4]] == [row["psnr"] for row in result["methods"]]
+    assert "did you mean 'other'" in shell.refused("table", "toy_table", "training.steps=1", "--only", "othre")
     assert "recipes" in shell.refused("table", "runs")
 
 

@@ -237,6 +237,17 @@ def test_files_that_are_no_results(tmp_path: Path, content: bytes) -> None:
     assert path.read_bytes() == content
 
 
+def test_methods_of_another_commit_say_so() -> None:
+    old, new = _result("half", 0.5), _result("more", 0.6)
+    assert all("commit" not in row for row in ev.merge(old, new)["methods"])
+    merged = ev.merge({**old, "commit": "abc1234", "date": "2026-01-02"}, new)
+    assert merged["commit"] == new["commit"]
+    assert (merged["methods"][0]["commit"], merged["methods"][0]["date"]) == ("abc1234", "2026-01-02")
+    assert "commit" not in merged["methods"][1]
+    third = ev.merge({**merged, "commit": "def5678"}, _result("other", 0.7))["methods"]
+    assert [row.get("commit") for row in third] == ["abc1234", "def5678", None]
+
+
 def test_markdown_table() -> None:
     merged = ev.merge(_result("half", 0.5), _result("more", 0.6))
     table = ev.markdown_table(merged, against="half")

@@ -129,13 +129,14 @@ def report(
 def table(
     folder: Path,
     *overrides: Overrides,
+    only: Annotated[list[str] | None, Parameter(help="a row to train and score, by its name; may come again")] = None,
     runs: Annotated[Path | None, Parameter(help="where the run folders go; runs/FOLDER if not given")] = None,
     results: Annotated[Path | None, Parameter(help="the file to write; results/FOLDER.json if not given")] = None,
 ) -> Outcome:
     """Train every recipe in a folder but common.toml, one after the other, score all and write the table."""
     from nullsight import app as room
 
-    return room.table(folder, overrides, runs=runs, results=results, say=_say)
+    return room.table(folder, overrides, only=only or (), runs=runs, results=results, say=_say)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

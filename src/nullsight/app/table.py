@@ -16,7 +16,7 @@ from nullsight.evaluation import markdown_table, to_result, write_result
 from nullsight.outcome import Outcome, Say
 from nullsight.recipe import load_recipe, write_down
 from nullsight.reconstructors import LinearInverse
-from nullsight.schema import Recipe, read_recipe
+from nullsight.schema import Recipe, read_recipe, unknown_key
 from nullsight.types import InputError
 
 COMMON = "common.toml"  # what the other recipes are based on; no row
@@ -27,6 +27,7 @@ def table(
     folder: Path,
     overrides: Sequence[str] = (),
     *,
+    only: Sequence[str] = (),
     runs: Path | None = None,
     results: Path | None = None,
     say: Say = print,
@@ -42,13 +43,14 @@ def table(
     Args:
         folder: of recipes (TOML); the name of a row is that of its file with spaces for underscores.
         overrides: ``section.key=value``, for every recipe.
+        only: names of the rows to train and score; none: all. The results of others stay in the file as they are.
         runs: where the run folders go; None: ``runs/FOLDER``.
         results: the file to write, or to add to; None: ``results/FOLDER.json``.
         say: told what is being done.
 
     Raises:
-        InputError: no recipes, a mistake in one of them, rows that are scored on different measurements, or a run of
-            another recipe in a row's folder.
+        InputError: no recipes, none of a name in ``only``, a mistake in one of them, rows that are scored on different
+            measurements, or a run of another recipe in a row's folder.
     """
     rows = read_rows(folder, overrides)
     runs = runs or Path("runs") / folder.resolve().name
@@ -56,20 +58,23 @@ def table(
     for recipe in rows.values():
         _simulate_missing(recipe, folder, say)
     owners = run_owners(rows)
-    for path in dict.fromkeys(owners.values()):
+    wanted = _wanted(rows, only)
+    for path in dict.fromkeys(owners[path] for path in wanted):
         _check_unchanged(runs / path.stem, rows[path], folder)
-    helpers = {_row_name(path): Helpers(recipe, folder) for path, recipe in rows.items() if recipe.helper}
+    helpers = {_row_name(path): Helpers(recipe, folder) for path, recipe in wanted.items() if recipe.helper}
     for one in helpers.values():  # a misspelt helper is found before hours of training
         one.build(LinearInverse(), prepare(one.recipe, folder, {}).experiment.physics)
-    for path, recipe in rows.items():
+    for path in wanted:
         say(f"{_row_name(path)}:")
-        if owners[path] != path:
-            say(f"the run of {_row_name(owners[path])}, helped by {', '.join(helpers[_row_name(path)].names)}")
-            continue
-        stopped = _train_row(runs / path.stem, recipe, folder, say)
+        owner = owners[path]
+        if owner != path:
+            say(f"the run of {_row_name(owner)}, helped by {', '.join(helpers[_row_name(path)].names)}")
+            if owner in wanted:
+                continue
+        stopped = _train_row(runs / owner.stem, rows[owner], folder, say)
         if stopped is not None:
             return Outcome((*stopped.lines, "or with the whole table by the same command"), stopped.code)
-    named = {_row_name(path): runs / owners[path].stem for path in rows}
+    named = {_row_name(path): runs / owners[path].stem for path in wanted}
     scored = score(named, helpers=helpers)
     notes = {
         name: scored.timed(
@@ -82,7 +87,7 @@ def table(
                 helpers=helpers[name].names if name in helpers else (),
             ),
         )
-        for path, (name, run) in zip(rows, scored.runs.items(), strict=True)
+        for path, (name, run) in zip(wanted, scored.runs.items(), strict=True)
     }
     command = " ".join(["nullsight table", os.path.relpath(folder), *overrides])
     written = write_result(results, to_result(scored.evaluation, setting(scored.recipe, command), notes))
@@ -103,6 +108,15 @@ def read_rows(folder: Path, overrides: Sequence[str]) -> dict[Path, Recipe]:
             f"differ or are missing: put them into {COMMON}"
         )
     return rows
+
+
+def _wanted(rows: dict[Path, Recipe], only: Sequence[str]) -> dict[Path, Recipe]:
+    names = {_row_name(path): path for path in rows}
+    asked = [name.replace("_", " ") for name in only]
+    for name in asked:
+        if name not in names:
+            raise InputError(unknown_key(name, names, "the rows of this table"))
+    return {path: recipe for path, recipe in rows.items() if not only or _row_name(path) in asked}
 
 
 def _simulate_missing(recipe: Recipe, root: Path, say: Say) -> None:

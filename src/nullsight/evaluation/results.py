@@ -106,6 +106,8 @@ def _row(evaluation: Evaluation, name: str, method: Method) -> Result:
 def merge(old: Result, new: Result) -> Result:
     """Return ``new`` with the methods of ``old`` that it lacks; a method in both is taken from ``new``.
 
+    Methods of another commit say so, and when.
+
     Raises:
         InputError: the two are not about the same task, data, PSNR unit and images.
     """
@@ -116,7 +118,9 @@ def merge(old: Result, new: Result) -> Result:
                 f"to two files"
             )
     fresh = {row["name"]: row for row in new["methods"]}
-    kept = [fresh.pop(row["name"], row) for row in old["methods"]]
+    made = {key: old[key] for key in ("commit", "date")}  # of the file's other rows; a row says where it is of another
+    apart = {} if made["commit"] == new["commit"] else made
+    kept = [fresh.pop(row["name"], {**apart, **row}) for row in old["methods"]]
     return {**new, "methods": [*kept, *fresh.values()]}
 
 
