@@ -14,15 +14,16 @@ HEAD = """# Results
 
 Made from `results/*.json` by `python experiments/write_tables.py`. Peak of the PSNR: the maximum of each reference.
 Exact duplicates among the test images count once. Brackets are 95 % t intervals over images, paired in the columns of
-differences. Rows share what the `common.toml` of their folder says: network, settings and 5 planned minutes; what a
-row has of its own is in its recipe. The best design (`bank_equivariance` for tomography, `masked_splitting` for
+differences. Rows share what the `common.toml` of their folder says: network, settings and 5 planned minutes; what
+a row has of its own is in its recipe. The best design (`bank_equivariance` for tomography, `masked_splitting` for
 inpainting) and its supervised twin have 30 minutes and a network of their own; their settings were chosen in
-`experiments/*_settings`: trained on the first 80 training images, scored on the last ten. Weight of the equivariance
-and learning rate of the other rows were chosen on the same ten images; some earlier trials, which led to the closing data
-steps of their reconstructor, displayed test scores too. Rows that a recipe describes and a table lacks are not trained
-yet. The rows of Urban100 are of an earlier state, with 2.5 planned minutes; setup was not recorded then, it stands as 0.
-Where the machine was busy a row took somewhat longer than planned. Minutes are wall minutes, setup (all before the
-first step) among them; for rows without training they are those of reconstructing the test images.
+`experiments/*_settings`: trained on the first 80 training images, scored on the last ten. Weight of the
+equivariance and learning rate of the other rows were chosen on the same ten images; some earlier trials, which led
+to the closing data steps of their reconstructor, displayed test scores too. Rows that a recipe describes and a
+table lacks are not trained yet. The rows of Urban100 are of an earlier state, with 2.5 planned minutes; setup was
+not recorded then, it stands as 0. Where the machine was busy a row took somewhat longer than planned. Minutes are
+wall minutes, setup (all before the first step) among them; for rows without training they are those of
+reconstructing the test images.
 """
 
 
