@@ -20,10 +20,10 @@ inpainting) and its supervised twin have 30 minutes and a network of their own; 
 `experiments/*_settings`: trained on the first 80 training images, scored on the last ten. Weight of the
 equivariance and learning rate of the other rows were chosen on the same ten images; some earlier trials, which led
 to the closing data steps of their reconstructor, displayed test scores too. Rows that a recipe describes and a
-table lacks are not trained yet. The rows of Urban100 are of an earlier state, with 2.5 planned minutes; setup was
-not recorded then, it stands as 0. Where the machine was busy a row took somewhat longer than planned. Minutes are
-wall minutes, setup (all before the first step) among them; for rows without training they are those of
-reconstructing the test images.
+table lacks are not trained yet. The rows below are of an earlier state, with 7 (CT100) and 2.5 (Urban100) planned
+minutes; setup was not recorded then, it stands as 0. Where the machine was busy a row took somewhat longer than
+planned. Minutes are wall minutes, setup (all before the first step) among them; for rows without training they are
+those of reconstructing the test images.
 """
 
 

@@ -28,6 +28,26 @@ def test_zero_gradient_moves_nothing():
     assert not nearest_orthogonal(torch.zeros(1, 3, 4)).any()
 
 
+@pytest.mark.parametrize("exponent", [-15, -18, -19, -20, -25, -36, -42])
+def test_what_is_left_of_a_momentum_whose_gradients_vanished_stays_finite(exponent):
+    ones = torch.randn(2, 4, 6, generator=torch.Generator().manual_seed(0))
+    found = nearest_orthogonal(ones * torch.tensor(10.0**exponent, dtype=torch.float32))
+    assert torch.isfinite(found).all()
+    if exponent > -19:
+        assert torch.allclose(found, nearest_orthogonal(ones), atol=1e-4)
+    if exponent < -19:
+        assert not found.any()
+
+
+def test_weights_survive_thousands_of_steps_without_a_gradient():
+    weight = nn.Parameter(torch.randn(4, 6, generator=torch.Generator().manual_seed(0)))
+    optimiser = Muon(1e-3).build([weight])
+    for step in range(3000):  # the momentum passes through all sizes down to zero
+        weight.grad = torch.ones(4, 6) if step == 0 else torch.zeros(4, 6)
+        optimiser.step()
+    assert torch.isfinite(weight).all()
+
+
 def test_first_step_is_the_orthogonal_part_of_the_gradient_of_the_flattened_kernel():
     kernel = nn.Parameter(torch.randn(8, 2, 3, 3, generator=torch.Generator().manual_seed(1)))
     before, gradient = kernel.detach().clone(), torch.randn(8, 2, 3, 3, generator=torch.Generator().manual_seed(2))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nullsight.linalg import positive
 from nullsight.training.optimisers import Optimiser
 from nullsight.types import InputError
 
@@ -110,7 +111,8 @@ def nearest_orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     """Return matrices with the singular vectors of ``matrices`` and singular values of about 1 (0.7 to 1.2).
 
     Args:
-        matrices: ``(batch, rows, columns)``; a matrix of zeros stays one.
+        matrices: ``(batch, rows, columns)``; a matrix of zeros stays one, and one of entries below 1e-19 (float32) or
+            1e-154 (float64) becomes one.
         iterations: of a quintic Newton-Schulz iteration; singular values below about ``4^-iterations`` of the norm stay
             smaller.
 
@@ -120,7 +122,10 @@ def nearest_orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x: Tensor = matrices.mT if tall else matrices
-    x = x / x.flatten(1).norm(dim=1).clamp_min(torch.finfo(x.dtype).tiny)[:, None, None]
+    # by the largest entry first: what is left of a momentum whose gradients vanished may be too small to be squared
+    top = x.abs().amax((1, 2), keepdim=True)
+    x = torch.where(top > torch.finfo(x.dtype).tiny ** 0.5, x / positive(top), torch.zeros_like(x))
+    x = x / positive(x.flatten(1).norm(dim=1))[:, None, None]
     # all factors are polynomials of x x^T, so the iteration is one of small square matrices, and x comes in at the end
     square = x @ x.mT
     factors = eye = torch.eye(square.shape[1], dtype=x.dtype, device=x.device).expand_as(square)
