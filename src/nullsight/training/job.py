@@ -87,16 +87,16 @@ class Job:
             Checkpoints(out / "checkpoints").clean()
             if plan is not before:
                 plan.write(out)
-        if state.step == 0 and backend.rank == 0:
-            scores = loop.evaluate() if first_look is None else first_look
-            if scores:
-                metrics.add({"step": 0, "minutes": round(loop.minutes(), 4), **scores})
-        loop.display.begin(state.step, plan.steps)
-        try:
-            with Catcher() as catcher:
+        with Catcher() as catcher:  # from the first line of metrics on, as a run that can be seen can be interrupted
+            if state.step == 0 and backend.rank == 0:
+                scores = loop.evaluate() if first_look is None else first_look
+                if scores:
+                    metrics.add({"step": 0, "minutes": round(loop.minutes(), 4), **scores})
+            loop.display.begin(state.step, plan.steps)
+            try:
                 kept = go_through(loop, plan, out, metrics, catcher)
-        finally:
-            loop.display.end()
+            finally:
+                loop.display.end()
         finished = state.step >= plan.steps or stopped_early(state, settings)
         self._take_chosen(loop, kept)
         run = Run(
