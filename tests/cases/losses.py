@@ -217,3 +217,10 @@ LOSSES: list[Case] = [
         zero=False,
     ),
 ]
+
+
+def filled(loss: BankEquivariance, given: Evidence) -> BankEquivariance:
+    """Return the bank, filled from one batch."""
+    with torch.no_grad():
+        loss.double().prepare([given])
+    return loss

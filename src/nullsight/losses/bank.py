@@ -11,17 +11,16 @@ from nullsight.draws import Draws
 from nullsight.groups.base import Family
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
-from nullsight.losses.evidence import Begins, Reconstruct
+from nullsight.losses.evidence import Reconstruct, begun
 from nullsight.losses.frames import OperatorFrames
 from nullsight.losses.growing import Growing
-from nullsight.losses.making import Maker
+from nullsight.losses.making import Made, Maker
 from nullsight.losses.ready import Problems, ReadyProblems
 from nullsight.losses.refresh import Always, Never, Refresh
 from nullsight.losses.splitting import hidden_errors
 from nullsight.noise import Noise, Noiseless
-from nullsight.physics.base import Physics
 from nullsight.physics.splits import Split
-from nullsight.types import Image, InputError, Measurement, Scalar
+from nullsight.types import Image, InputError, Scalar
 
 NOISELESS = Noiseless()
 ALWAYS, NEVER = Always(), Never()
@@ -145,9 +144,9 @@ class BankEquivariance(Growing, Loss):
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
         with torch.no_grad():
-            x2, y2, start, physics = self._problem(evidence)
-        x3 = evidence.reconstruct(y2, physics, start=start, draws=evidence.draws.later())
-        return self._between(x3, x2, evidence)
+            made = self._problem(evidence)
+        x3 = evidence.reconstruct(made.y2, made.physics, start=made.start, draws=evidence.draws.later())
+        return self._between(x3, made.x2, evidence)
 
     @torch.no_grad()
     def update(self, evidence: Evidence) -> None:
@@ -166,25 +165,22 @@ class BankEquivariance(Growing, Loss):
                 self.bank[i] = new if self._share == 1 else torch.lerp(self.first[i], new, self._share)
                 self.version += 1
 
-    def _problem(self, evidence: Evidence) -> tuple[Image, Measurement, Image | None, Physics]:
+    def _problem(self, evidence: Evidence) -> Made:
         if self.training and self.problems is not None and len(self.problems.images):
             return self._kept(self.problems, evidence, evidence.draws.epoch)
-        made = self._maker.make(self._images(evidence), evidence)
-        return made.x2, made.y2, None, made.physics
+        return self._maker.make(self._images(evidence), evidence)
 
-    def _kept(
-        self, problems: ReadyProblems, evidence: Evidence, epoch: int
-    ) -> tuple[Image, Measurement, Image, Physics]:
+    def _kept(self, problems: ReadyProblems, evidence: Evidence, epoch: int) -> Made:
         x2, y2, start, which = problems.take(evidence.ids, epoch)
         like = evidence.y
-        return x2.to(like), y2.to(like), start.to(like), self._maker.framed(evidence.physics, which)
+        return Made(x2.to(like), y2.to(like), self._maker.framed(evidence.physics, which), which, start.to(like))
 
     def _ahead(self, evidence: Evidence, draws: Draws) -> Problems:
         """Return new problems of the samples' images, each part ``(batch, ready, ...)``."""
-        size, f = len(evidence.y), evidence.reconstruct
+        size = len(evidence.y)
         several = replace(evidence.unlabelled().take([*range(size)] * self.ready), draws=draws.repeat(self.ready))
         made = self._maker.make(self.bank[several.ids].to(evidence.y), several)
-        start = f.begin(made.y2, made.physics) if isinstance(f, Begins) else made.physics.A_dagger(made.y2)
+        start = begun(evidence.reconstruct, made.y2, made.physics)
         x, y, u, k = (
             part.reshape(self.ready, size, *part.shape[1:]).transpose(0, 1)
             for part in (made.x2, made.y2, start, made.which)
@@ -195,8 +191,8 @@ class BankEquivariance(Growing, Loss):
         """Return the error of f on a virtual problem of this sample that it has not met in a step."""
         if self.problems is None:
             return self._errors_of(f, self._problems(one), one)
-        x2, y2, start, physics = self._kept(self.problems, one, one.draws.epoch + 1)
-        return self._between(f(y2, physics, start=start, draws=one.draws), x2, one)
+        made = self._kept(self.problems, one, one.draws.epoch + 1)
+        return self._between(f(made.y2, made.physics, start=made.start, draws=one.draws), made.x2, one)
 
     def _images(self, evidence: Evidence) -> Image:
         if not self.training:

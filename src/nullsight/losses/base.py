@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from nullsight.losses.evidence import Begins, Evidence, LabelledEvidence, Reconstruct, Turned, Virtual
+from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual, begun
 from nullsight.types import InputError, Scalar
 
 __all__ = [
-    "Begins", "Evidence", "LabelledEvidence", "Loss", "Player", "Ramp", "Reconstruct", "Turned", "Virtual", "Weight",
-    "WeightedSum",
+    "Evidence", "LabelledEvidence", "Loss", "Player", "Ramp", "Reconstruct", "Turned", "Virtual", "Weight",
+    "WeightedSum", "begun",
 ]  # fmt: skip
 
 

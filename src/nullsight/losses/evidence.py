@@ -32,6 +32,11 @@ class Begins(Protocol):
         ...
 
 
+def begun(f: Reconstruct, y: Measurement, physics: Physics) -> Image:
+    """Return what ``f`` begins with, ``(batch, *image_shape)``; ``A_dagger y`` where f does not know."""
+    return f.begin(y, physics) if isinstance(f, Begins) else physics.A_dagger(y)
+
+
 @dataclass(frozen=True)
 class Turned:
     """Drawn elements and the images they make: ``x2 = T_g x1``; with k transforms the batch is tiled k times.

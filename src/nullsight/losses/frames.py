@@ -56,22 +56,27 @@ class OperatorFrames:
 
     def operators(self, physics: Physics) -> list[LinearPhysics]:
         """Return the operator itself and then the turned ones, always the same; InputError where it is not linear."""
+        return [self.operator(physics, number) for number in range(self.count + 1)]
+
+    def operator(self, physics: Physics, number: int) -> LinearPhysics:
+        """Return one of :meth:`operators` without making the others."""
         if not isinstance(physics, LinearPhysics):
             raise InputError(
                 f"expected a linear operator, which can be turned, but {type(physics).__name__} is not: leave the "
                 f"frames out"
             )
-        elements = self.group.sample(Draws(0, 0, tuple(range(self.count))).of("operator frames"))
-        return [physics, *(behind(physics, self.group, one[None]) for one in elements)]
+        if number == 0:
+            return physics
+        return behind(physics, self.group, self.group.sample(Draws(0, 0, (number - 1,)).of("operator frames")))
 
     def of(self, physics: Physics, which: Tensor) -> Physics:
         """Return the operator of a batch whose row i has number ``which[i]``; 0 is the operator itself."""
         if not bool(which.any()):
             return physics
         if physics.samples is None:
-            return several(self.operators(physics), which)
-        rows = enumerate(which.tolist())
-        own = [self.operators(physics.take([row]))[number] for row, number in rows]
+            used, numbers = torch.unique(which, return_inverse=True)
+            return several([self.operator(physics, int(number)) for number in used], numbers)
+        own = [self.operator(physics.take([row]), number) for row, number in enumerate(which.tolist())]
         return several(own, torch.arange(len(own)))
 
     def draw(self, v: Image, draws: Draws) -> tuple[Image, Tensor]:

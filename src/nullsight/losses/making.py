@@ -24,12 +24,14 @@ class Made:
         y2: ``(batch, *measurement_shape)``.
         physics: the operator.
         which: its number for each row, int64 ``(batch,)``; 0 is the sample's own.
+        start: what f begins with, ``(batch, *image_shape)``, where that is kept; else None.
     """
 
     x2: Image
     y2: Measurement
     physics: Physics
     which: Tensor
+    start: Image | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nullsight.data.datasets import MeasurementSet, TruthSet
 from nullsight.draws import Draws
-from nullsight.losses.base import Begins, Evidence, LabelledEvidence, Loss, Reconstruct
+from nullsight.losses.base import Evidence, LabelledEvidence, Loss, Reconstruct, begun
 from nullsight.physics.base import Physics
 from nullsight.training.backend import Backend
 from nullsight.types import Image, InputError
@@ -31,8 +31,7 @@ class Mixed:
 
     def begin(self, y: Tensor, physics: Physics) -> Image:
         """Return what ``f`` begins with."""
-        f = self.module
-        return f.begin(y, physics) if isinstance(f, Begins) else physics.A_dagger(y)
+        return begun(self.module, y, physics)
 
 
 class Samples:
