@@ -17,6 +17,8 @@ from nullsight.networks.layers import (
 )
 from nullsight.types import Image
 
+# what passes of negative values from one scale to another: where nothing did, long trainings lost whole scales
+_LEAK = 0.1
 _BRANCH = 0.2  # what the last layer of a residual block is scaled by at the start, so that depth adds little variance
 
 
@@ -84,10 +86,10 @@ class FoldedUNet(Network):
         for blocks, smaller in zip(self.there, self.smaller, strict=False):
             h = blocks(h)
             kept.append(h)
-            h = smaller(torch.relu(h))
+            h = smaller(functional.leaky_relu(h, _LEAK))
         h = self.there[-1](h)
         for blocks, larger in zip(reversed(self.back), reversed(self.larger), strict=True):
-            h = blocks(kept.pop() + functional.pixel_shuffle(larger(torch.relu(h)), 2))
+            h = blocks(kept.pop() + functional.pixel_shuffle(larger(functional.leaky_relu(h, _LEAK)), 2))
         out = functional.pixel_shuffle(self.leave(torch.relu(h)), self.fold)
         return add_input(x, out[:, :, :height, :width])
 
