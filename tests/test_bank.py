@@ -134,7 +134,8 @@ def test_only_a_reconstructor_that_is_good_enough_renews_images_and_the_first_on
     given = replace(evidence(), smoothed=exact if good else worse)
     start = LinearF(0.8 * exact.weight.detach())  # images are waves again
     loss = filled(BankEquivariance(Roll(), start, RULE, every=1, share=0.25), given)
-    loss.errors.fill_(1e-3)
+    assert loss.judge is not None
+    loss.judge.errors.fill_(1e-3)
     first, best = loss.bank.clone(), exact(given.y, given.physics)
     for _ in range(2):  # the second time changes nothing
         loss.update(given)
@@ -142,22 +143,38 @@ def test_only_a_reconstructor_that_is_good_enough_renews_images_and_the_first_on
     assert int(loss.version) == 2 * BATCH * good
 
 
-def test_first_errors_go_with_what_is_hidden_and_f_is_judged_on_turned_first_images() -> None:
+@pytest.mark.parametrize(("ready", "share"), [(0, 0.5), (1, 1.0)])
+def test_first_errors_go_with_what_is_hidden_and_f_is_always_judged_on_turned_first_images(
+    ready: int, share: float
+) -> None:
     exact = perfect(toy_matrix())
     start, given = LinearF(0.9 * exact.weight.detach()), evidence()
-    loss = filled(BankEquivariance(Roll(), start, RULE, every=1), given)
+    loss = filled(BankEquivariance(Roll(), start, RULE, every=1, ready=ready, share=share), given)
+    first, judge = loss.bank.clone(), loss.judge
+    assert judge is not None and len(loss.first) == BATCH * (share < 1)
     fixed = replace(given, draws=Draws(0, 0, tuple(range(BATCH)), (2**32,) * BATCH))
-    x2 = Roll().act(Roll().sample(fixed.draws.of("transform Roll")), loss.first)
+    x2 = Roll().act(Roll().sample(fixed.draws.of("transform Roll")), first)
     hidden = hidden_errors(start, fixed, RULE.split, RULE.residual)
     virtual = hidden_errors(start, replace(fixed, y=given.physics.A(x2)).take([0, 2]), RULE.split, RULE.residual)
     known = ((0.1 * x2) ** 2).mean((1, 2)) / given.scale**2
-    assert torch.allclose(loss.errors, hidden * known[::2].sum() / virtual.sum())
+    assert torch.allclose(judge.errors, hidden * known[::2].sum() / virtual.sum())
     # f errs 1.09 times as much in amplitude, 1.19 times in square: just good enough beside errors of its own kind
-    for factor, renewed in ((0.892, BATCH), (0.888, 0)):
-        loss.errors.copy_(known)
+    for factor, renewed in ((0.892, BATCH), (0.888, 0), (0.892, BATCH)):  # also once images are f's own
+        judge.errors.copy_(known)
         loss.version.zero_()
         loss.update(replace(given, smoothed=LinearF(factor * exact.weight.detach())))
         assert int(loss.version) == renewed
+
+
+def test_new_problems_are_made_of_the_renewed_image() -> None:
+    exact, images = perfect(toy_matrix()), randn(BATCH, 1, N, seed=9)
+    given = replace(evidence(), smoothed=exact)
+    loss = filled(BankEquivariance(Roll(), images, Always(), every=1, ready=1, share=1.0), given)
+    assert loss.problems is not None
+    loss.update(given)
+    best = exact(given.y, given.physics)
+    for problem, image in zip(loss.problems.images[:, 0, 0], best[:, 0], strict=True):
+        assert any(torch.allclose(problem, image.roll(k)) for k in range(N))
 
 
 def test_in_evaluation_the_image_is_that_of_the_moment_and_ids_mean_nothing() -> None:
@@ -174,6 +191,10 @@ def test_mistakes_are_sentences() -> None:
         filled(BankEquivariance(Roll(), torch.zeros(BATCH + 1, 1, N)), evidence())
     with pytest.raises(InputError, match="expected a reconstructor as start"):
         BankEquivariance(Roll(), torch.zeros(BATCH, 1, N), RULE)
+    with pytest.raises(InputError, match="says how consistent"):
+        settings = Settings(steps=2, patience=1, evaluate_every=1)
+        loss = BankEquivariance(Roll(6)) + MeasurementConsistency()
+        train(toy(), world().data, loss, settings, held_out=world().held_out, display=Silent())
     with pytest.raises(InputError, match="margin"):
         WhileBetter(RandomEntries(0.6), margin=0.0)
     with pytest.raises(InputError, match="empty"):

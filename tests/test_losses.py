@@ -18,6 +18,7 @@ from nullsight.losses import (
     MeanSquare,
     MeasurementConsistency,
     OneMinusSSIM,
+    PreconditionedConsistency,
     Ramp,
     Supervised,
     mean_error,
@@ -64,6 +65,16 @@ def test_consistency_counts_measured_entries_only() -> None:
     published = ((((x1s := zeros.x1[:, 0]) @ A.T) * seen - zeros.y) ** 2).mean()
     assert x1s.shape == (BATCH, N)
     torch.testing.assert_close(MeasurementConsistency(scaling=AsPublished())(zeros), published)
+
+
+def test_preconditioned_consistency_is_seen_through_the_inverse_whatever_f_begins_with() -> None:
+    given = evidence(scale=2.0)
+    A, F = given.physics.matrix[0], given.reconstruct.weight
+    inverse = torch.linalg.pinv(A)
+    expected = (((given.y @ (A @ F).T - given.y) @ inverse.T) ** 2).mean() / 4.0
+    torch.testing.assert_close(PreconditionedConsistency()(given), expected)
+    elsewhere = replace(given, start=7.0 * torch.ones_like(given.x1))  # a solver's image, say
+    torch.testing.assert_close(PreconditionedConsistency()(elsewhere), expected)
 
 
 @pytest.mark.parametrize("transforms", [1, 3])

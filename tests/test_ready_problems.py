@@ -1,17 +1,19 @@
 """Virtual problems that a bank keeps ready, and operators that are turned in place of images."""
 
+import copy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+import nullsight as ns
 from nullsight.draws import Draws
-from nullsight.losses import BankEquivariance, OperatorFrames, WhileBetter
-from nullsight.physics import LinearPhysics, Masked, Physics, RandomEntries
-from tests.cases.losses import BATCH, LinearF, M, N, Roll, evidence, filled, perfect, randn, toy_matrix
-
-RULE = WhileBetter(RandomEntries(0.6), samples=2)
+from nullsight.losses import BankEquivariance, OperatorFrames
+from nullsight.physics import LinearPhysics, Masked, Physics
+from nullsight.training import Silent
+from tests.cases.losses import BATCH, LinearF, M, N, Roll, evidence, filled, randn
 
 
 class Costly(LinearF):
@@ -39,7 +41,7 @@ def test_ready_problems_are_made_with_their_start_when_due_and_met_equally_often
     loss = filled(BankEquivariance(Roll(), images, every=4, ready=2), given)
     stock = loss.problems
     assert stock is not None and stock.images.shape == (BATCH, 2, 1, N)
-    assert len(f.begun) == 1 and len(f.begun[0]) == 2 * BATCH
+    assert [len(y) for y in f.begun] == [BATCH, BATCH]  # two problems a sample, in blocks of the size of the batch
     met: dict[tuple[int, int], int] = {}
     for epoch in range(1, 5):  # one whole period of all samples
         now = replace(given, draws=replace(given.draws, epoch=epoch))
@@ -57,7 +59,7 @@ def test_ready_problems_are_made_with_their_start_when_due_and_met_equally_often
         for i, k in zip(now.ids.tolist(), which.tolist(), strict=True):
             met[i, k] = met.get((i, k), 0) + 1
     assert set(met.values()) == {2} and len(met) == 2 * BATCH
-    assert len(f.begun) == 1 + BATCH  # one batch a sample that was due
+    assert len(f.begun) == 2 + BATCH  # one batch a sample that was due
 
 
 @pytest.mark.parametrize("ready", [0, 2])
@@ -99,24 +101,12 @@ def test_frames_take_the_place_of_turned_images_from_their_moment_on() -> None:
     assert torch.allclose(framed(late), ((x3 - x2) ** 2).mean() / given.scale**2)
 
 
-def test_with_ready_problems_f_is_judged_on_one_it_has_not_met() -> None:
-    exact, f = perfect(toy_matrix()), Costly()
-    given = replace(evidence(f=f), smoothed=LinearF(0.9 * exact.weight.detach()))
-    loss = filled(BankEquivariance(Roll(), exact, RULE, every=1, ready=1), given)
-    loss.errors.fill_(1e9)
-    loss.update(given)
-    assert int(loss.version) == BATCH
-    assert loss.problems is not None
-    size = (0.1 * loss.problems.images[:, 0]).square().mean((1, 2)) / given.scale**2  # of the error on the new ones
-    for factor, renewed in ((1.0, BATCH), (0.5, 0)):
-        loss.errors.copy_(factor * size / RULE.margin * 1.01)
-        loss.version.zero_()
-        same = {name: value.clone() for name, value in loss.problems.state_dict().items()}
-        loss.problems.load_state_dict(same)
-        with torch.no_grad():
-            judged = [float(loss._judged(given.smoothed or f, given.take([k]))) for k in range(BATCH)]
-        assert torch.allclose(torch.tensor(judged, dtype=size.dtype), size)
-        rule = loss.refresh
-        assert rule is not None
-        allowed = [rule.allows(0.5, now, float(first)) for now, first in zip(judged, loss.errors, strict=True)]
-        assert sum(allowed) == renewed
+def test_a_loss_with_a_bank_serves_another_run(tmp_path: Path) -> None:
+    physics = ns.physics.Inpainting((1, 12, 12), ns.physics.bernoulli_mask((12, 12), 0.7, seed=0))
+    y = physics.A(torch.rand(6, 1, 12, 12, generator=torch.Generator().manual_seed(0)))
+    bank = BankEquivariance(ns.groups.Shifts((12, 12)), every=2, ready=1)
+    network = ns.networks.UNet(channels=1, width=4, depth=2, seed=0)
+    f = ns.reconstructors.ArtifactRemoval(network)
+    runs = [ns.fit(copy.deepcopy(f), y, physics, bank, steps=4, out=tmp_path / n, display=Silent()) for n in "ab"]
+    weights = [run.reconstructor.state_dict() for run in runs]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

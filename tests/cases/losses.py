@@ -94,6 +94,9 @@ class LinearF(nn.Module):
         super().__init__()
         self.weight, self.calls = nn.Parameter(weight), 0
 
+    def begin(self, y: Tensor, physics: Physics) -> Tensor:
+        return physics.A_dagger(y)
+
     def forward(
         self, y: Tensor, physics: Physics, *, start: Tensor | None = None, draws: Draws | None = None
     ) -> Tensor:

@@ -84,10 +84,11 @@ def _call(maker: Callable[..., Any], content: dict[str, Any], where: str, contex
         if key in content:
             ready[key] = _convert(content[key], hint, f"{where}.{key}", context)
         else:
-            shared = _shared(key, hint, context)
+            needed = parameter.default is inspect.Parameter.empty
+            shared = _shared(key, hint, context, needed=needed)
             if shared is not None:
                 ready[key] = shared
-            elif parameter.default is inspect.Parameter.empty:
+            elif needed:
                 raise InputError(f"expected {where} to have {key!r}, but it is not given: add it")
     try:
         return maker(**ready)
@@ -105,11 +106,11 @@ def _hints(maker: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
-def _shared(key: str, hint: Any, context: Context) -> Any:
+def _shared(key: str, hint: Any, context: Context, *, needed: bool) -> Any:
     kinds = _kinds(hint)
     families = tuple(kind for kind in kinds if issubclass(kind, Family))
-    if families:
-        return context.group if isinstance(context.group, families) else None
+    if families:  # one that may be left out means something of its own where it is
+        return context.group if needed and isinstance(context.group, families) else None
     if Noise in kinds:
         return context.noise
     by_name: dict[str, Any] = {"network": context.network, "image_shape": context.image_shape, "seed": context.seed}

@@ -1,6 +1,6 @@
 """Equivariance with a bank of virtual images: the target is known before the step, which takes one pass."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,21 +11,19 @@ from nullsight.draws import Draws
 from nullsight.groups.base import Family
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import MEAN_SQUARE, UNIT_NORM, Error, Scaling, mean_error
-from nullsight.losses.evidence import Reconstruct, begun
+from nullsight.losses.evidence import Reconstruct, Solver, begun
 from nullsight.losses.frames import OperatorFrames
 from nullsight.losses.growing import Growing
+from nullsight.losses.judge import Judge, apart
 from nullsight.losses.making import Made, Maker
 from nullsight.losses.ready import Problems, ReadyProblems
 from nullsight.losses.refresh import Always, Never, Refresh
-from nullsight.losses.splitting import hidden_errors
 from nullsight.noise import Noise, Noiseless
-from nullsight.physics.splits import Split
 from nullsight.types import Image, InputError, Scalar
 
 NOISELESS = Noiseless()
 ALWAYS, NEVER = Always(), Never()
 ANY_VALUE = AnyValue()
-_APART = 2**32  # the copy whose draws judge; steps have far fewer
 
 
 class BankEquivariance(Growing, Loss):
@@ -35,7 +33,8 @@ class BankEquivariance(Growing, Loss):
     both sides. Here v is kept from before, so that a step takes one pass of f instead of two and the target cannot
     give way. The bank begins with ``start`` and each image is renewed, now and then, with what the averaged (EMA)
     reconstructor makes of the sample's measurement, where ``refresh`` allows it. In evaluation, and so for held-out
-    measurements, ``v = f(y)``. The detached target is the one of Chen, Tachella, Davies, "Equivariant Imaging", ICCV
+    measurements, ``v = f(y)``, which says how consistent f is with itself: it is written down and chooses no weights.
+    The detached target is the one of Chen, Tachella, Davies, "Equivariant Imaging", ICCV
     2021, equation (5), without its first gradient.
 
     Args:
@@ -62,8 +61,7 @@ class BankEquivariance(Growing, Loss):
     Attributes:
         bank: the images, ``(samples, *image_shape)``, part of every checkpoint; empty before a training.
         version: how many images have been renewed.
-        first: the images that it began with; empty where nothing asks for them any more.
-        errors: their estimated errors, in the loss's unit, where ``refresh`` compares; else empty.
+        first: the images that it began with, where renewed ones hold a share of them; else empty.
 
     Raises:
         InputError: ``every`` below 1, a share outside (0, 1], or a rule that compares f with a reconstructor where
@@ -75,16 +73,16 @@ class BankEquivariance(Growing, Loss):
         ['BankEquivariance']
     """
 
-    growing = ("bank", "first", "errors")  # one row a sample
+    chooses = False  # in evaluation it sees how consistent f is with itself, which a weak f may be
+    growing = ("bank", "first")  # one row a sample
     bank: Tensor
     version: Tensor
     first: Tensor
-    errors: Tensor
 
     def __init__(
         self,
         group: Family,
-        start: Tensor | Reconstruct | None = None,
+        start: Tensor | Solver | None = None,
         refresh: Refresh | None = None,
         every: int = 4,
         ready: int = 0,
@@ -105,8 +103,10 @@ class BankEquivariance(Growing, Loss):
             )
         self.group, self.start, self.refresh, self.share = group, start, refresh, share
         self.every, self.ready, self.frames = every, ready, frames
-        self.problems = ReadyProblems(ready, every) if ready else None
         self.constraint, self.noise, self.error, self.scaling = constraint, noise, error, scaling
+        self.problems = ReadyProblems(ready, every) if ready else None
+        hidden = self._rule.hidden
+        self.judge = None if hidden is None else Judge(self._rule, hidden, scaling)
         for name in self.growing:
             self.register_buffer(name, torch.zeros(0))
         self.register_buffer("version", torch.zeros((), dtype=torch.int64))
@@ -134,19 +134,21 @@ class BankEquivariance(Growing, Loss):
         if isinstance(self.start, Tensor):
             images = _given(self.start.to(images), images.shape)
         self.bank, self.version = images, torch.zeros_like(self.version)
-        self.first = images.clone() if self._share < 1 or self._rule.hidden is not None else images[:0]
-        self.errors = images[:0]
-        if self._rule.hidden is not None:
-            self._judge_first(blocks, self._rule.hidden)
+        self.first = images.clone() if self._share < 1 and self._rule.renews else images[:0]
+        if self.judge is not None:
+            assert self.start is not None and not isinstance(self.start, Tensor)
+            self.judge.prepare(blocks, images, self.start, self._maker)
         if self.problems is not None:
-            self.problems.fill([self._ahead(evidence, _fixed(evidence).draws) for evidence in blocks])
+            parts = [part for evidence in blocks for part in _pieces(evidence, self.ready)]
+            self.problems.fill([self._ahead(part, apart(part).draws.later()) for part in parts])
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
         with torch.no_grad():
             made = self._problem(evidence)
         x3 = evidence.reconstruct(made.y2, made.physics, start=made.start, draws=evidence.draws.later())
-        return self._between(x3, made.x2, evidence)
+        unit = self.scaling.image_unit(evidence)
+        return mean_error(self.error, x3 / unit, made.x2 / unit)
 
     @torch.no_grad()
     def update(self, evidence: Evidence) -> None:
@@ -156,24 +158,24 @@ class BankEquivariance(Growing, Loss):
             if (i + evidence.draws.epoch) % self.every:
                 continue
             one = evidence.take([row])
-            if self.problems is not None:
-                self.problems.renew(i, self._ahead(one, one.draws.later()))
-            now = float(self._judged(f, one)) if len(self.errors) else None
-            first = float(self.errors[i]) if len(self.errors) else None
-            if self._rule.allows(evidence.progress, now, first):
+            if self._allowed(f, one):
                 new = f(one.y, one.physics, start=one.start, draws=one.draws)[0].to(self.bank)
                 self.bank[i] = new if self._share == 1 else torch.lerp(self.first[i], new, self._share)
                 self.version += 1
+            if self.problems is not None:
+                self.problems.renew(i, self._ahead(one, one.draws.later()))
+
+    def _allowed(self, f: Reconstruct, one: Evidence) -> bool:
+        if self.judge is None:
+            return self._rule.allows(one.progress, None, None)
+        return self._rule.allows(one.progress, float(self.judge.of(f, one)), float(self.judge.errors[one.ids]))
 
     def _problem(self, evidence: Evidence) -> Made:
         if self.training and self.problems is not None and len(self.problems.images):
-            return self._kept(self.problems, evidence, evidence.draws.epoch)
+            x2, y2, start, which = self.problems.take(evidence.ids, evidence.draws.epoch)
+            like = evidence.y
+            return Made(x2.to(like), y2.to(like), self._maker.framed(evidence.physics, which), which, start.to(like))
         return self._maker.make(self._images(evidence), evidence)
-
-    def _kept(self, problems: ReadyProblems, evidence: Evidence, epoch: int) -> Made:
-        x2, y2, start, which = problems.take(evidence.ids, epoch)
-        like = evidence.y
-        return Made(x2.to(like), y2.to(like), self._maker.framed(evidence.physics, which), which, start.to(like))
 
     def _ahead(self, evidence: Evidence, draws: Draws) -> Problems:
         """Return new problems of the samples' images, each part ``(batch, ready, ...)``."""
@@ -187,23 +189,12 @@ class BankEquivariance(Growing, Loss):
         )
         return x.to(self.bank), y.to(self.bank), u.to(self.bank), k.to(self.bank.device)
 
-    def _judged(self, f: Reconstruct, one: Evidence) -> Tensor:
-        """Return the error of f on a virtual problem of this sample that it has not met in a step."""
-        if self.problems is None:
-            return self._errors_of(f, self._problems(one), one)
-        made = self._kept(self.problems, one, one.draws.epoch + 1)
-        return self._between(f(made.y2, made.physics, start=made.start, draws=one.draws), made.x2, one)
-
     def _images(self, evidence: Evidence) -> Image:
         if not self.training:
             return evidence.x1
         if not len(self.bank):
             raise InputError("expected a bank that is filled, but it is empty: call prepare first, as training does")
         return self.bank[evidence.ids].to(evidence.y)
-
-    def _between(self, x3: Image, x2: Image, evidence: Evidence) -> Scalar:
-        unit = self.scaling.image_unit(evidence)
-        return mean_error(self.error, x3 / unit, x2 / unit)
 
     def _begin(self, evidence: Evidence) -> Image:
         if isinstance(self.start, Tensor):
@@ -212,38 +203,12 @@ class BankEquivariance(Growing, Loss):
         f = self.start or evidence.reconstruct
         return f(evidence.y, evidence.physics, start=known, draws=evidence.draws)
 
-    def _judge_first(self, blocks: Iterable[Evidence], split: Split) -> None:
-        assert self.start is not None and not isinstance(self.start, Tensor)
-        hidden, known, predicted = [], [], []
-        residual, stride = self._rule.residual, -(-len(self.bank) // self._rule.samples)
-        for evidence in map(_fixed, blocks):
-            hidden.append(hidden_errors(self.start, evidence, split, residual, self.scaling))
-            rows = [row for row, i in enumerate(evidence.ids.tolist()) if i % stride == 0]
-            if rows:
-                some = evidence.take(rows)
-                x2 = self._problems(some)
-                again = replace(some, y=self._maker.measure(x2, some.physics, some.draws), start=None)
-                known.append(self._errors_of(self.start, x2, some))
-                predicted.append(hidden_errors(self.start, again, split, residual, self.scaling))
-        self.errors = torch.cat(known).sum() / torch.cat(predicted).sum() * torch.cat(hidden)
 
-    def _problems(self, evidence: Evidence) -> Image:
-        """Return the first images of these samples, turned the same way in every pass."""
-        return self._maker.turn(self.first[evidence.ids].to(evidence.y), _fixed(evidence).draws)
-
-    def _errors_of(self, f: Reconstruct, x2: Image, evidence: Evidence) -> Tensor:
-        """Return the error of each row, ``(batch,)``; the noise in it depends on the samples alone."""
-        known = _fixed(evidence)
-        with torch.no_grad():
-            x3 = f(self._maker.measure(x2, known.physics, known.draws), known.physics, draws=known.draws)
-            rows = range(len(x2))
-            return torch.stack([self._between(x3[[k]], x2[[k]], known.take([k])) for k in rows])
-
-
-def _fixed(evidence: Evidence) -> Evidence:
-    """Return the evidence with draws that are the same in every pass, and other ones than a training step has."""
-    ids = tuple(evidence.ids.tolist())
-    return replace(evidence.unlabelled(), draws=Draws(evidence.draws.seed, 0, ids, (_APART,) * len(ids)))
+def _pieces(evidence: Evidence, copies: int) -> Iterator[Evidence]:
+    """Cut a block, so that its pieces with so many copies of each sample are about as large as it."""
+    size = max(1, len(evidence.y) // copies)
+    for first in range(0, len(evidence.y), size):
+        yield evidence.take(range(first, min(first + size, len(evidence.y))))
 
 
 def _given(images: Image, shape: Sequence[int]) -> Image:

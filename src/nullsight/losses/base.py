@@ -47,6 +47,7 @@ class Loss(nn.Module, ABC):
     """
 
     needs_truth: ClassVar[bool] = False
+    chooses: ClassVar[bool] = True  # whether its value on held-out measurements says which weights are better
 
     @abstractmethod
     def forward(self, evidence: Evidence) -> Scalar:
@@ -111,6 +112,11 @@ class WeightedSum(Loss):
     def needs_truth(self) -> bool:  # type: ignore[override]
         """Whether any term needs truth."""
         return any(bool(loss.needs_truth) for _, loss in self.weighted)
+
+    @property
+    def chooses(self) -> bool:  # type: ignore[override]
+        """Whether every term's held-out value says which weights are better."""
+        return all(bool(loss.chooses) for _, loss in self.weighted)
 
     def terms(self) -> list[tuple[Weight, Loss]]:
         """Return the terms with their weights."""

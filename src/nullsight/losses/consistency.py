@@ -51,6 +51,6 @@ class PreconditionedConsistency(Comparison):
         """Return the error of a batch."""
         unit = self.scaling.image_unit(evidence)
         physics = evidence.physics
-        start = physics.A_dagger(evidence.y) if evidence.start is None else evidence.start
-        again = physics.A_dagger(physics.A(evidence.x1))
-        return mean_error(self.error, again / unit, start / unit)
+        # not evidence.start, which is what f begins with: that may be a solver's image
+        seen, again = physics.A_dagger(evidence.y), physics.A_dagger(physics.A(evidence.x1))
+        return mean_error(self.error, again / unit, seen / unit)

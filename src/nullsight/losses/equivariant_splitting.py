@@ -8,7 +8,7 @@ from nullsight.losses.splitting import SplittingLoss
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.composed import transformed
 from nullsight.physics.splits import Split
-from nullsight.types import InputError, Scalar
+from nullsight.types import InputError
 
 
 class EquivariantSplitting(SplittingLoss):
@@ -63,10 +63,6 @@ class EquivariantSplitting(SplittingLoss):
     def detail(self) -> str:
         """The group's name."""
         return type(self.group).__name__
-
-    def forward(self, evidence: Evidence) -> Scalar:
-        """Return the error of a batch; InputError where the operator or the transformations are not linear."""
-        return super().forward(evidence)
 
     def _frame(self, evidence: Evidence) -> Physics:
         if not isinstance(evidence.physics, LinearPhysics):

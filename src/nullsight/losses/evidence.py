@@ -32,6 +32,11 @@ class Begins(Protocol):
         ...
 
 
+@runtime_checkable
+class Solver(Reconstruct, Begins, Protocol):
+    """A reconstructor as a part of a loss: something to call that knows what it begins with, unlike a network."""
+
+
 def begun(f: Reconstruct, y: Measurement, physics: Physics) -> Image:
     """Return what ``f`` begins with, ``(batch, *image_shape)``; ``A_dagger y`` where f does not know."""
     return f.begin(y, physics) if isinstance(f, Begins) else physics.A_dagger(y)

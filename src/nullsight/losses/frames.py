@@ -27,7 +27,8 @@ class OperatorFrames:
         group: what T_k are drawn from.
         images: exact transformations (quarter turns, reflections) of v before it is measured, which give more images
             at no price; None: v as it is.
-        count: how many operators there are, >= 1, all of which stay in memory.
+        count: how many operators there are, >= 1, all of which stay in memory (for ``ParallelBeamCT`` within its
+            ``memory_limit``; beyond it they compute their weights at every use, which is slow).
         begin: the share of the planned steps from which on new problems have turned operators, 0 .. 1; before it
             images are turned. A bank that begins with a variational solution wants that: its images, where they are
             not interpolated, are too easy for the solver that made them.

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from nullsight.losses.residuals import ENTRYWISE, Residual
 from nullsight.physics.splits import Split
@@ -14,8 +15,10 @@ class Refresh(ABC):
     Attributes:
         residual: how predicted and hidden measurements are compared, where the rule asks for errors.
         samples: how many of the training samples give a virtual problem for that estimate.
+        renews: whether it ever allows anything.
     """
 
+    renews: ClassVar[bool] = True
     residual: Residual = ENTRYWISE
     samples: int = 16
 
@@ -30,14 +33,16 @@ class Refresh(ABC):
 
         Args:
             progress: the share of the planned steps that is done, 0 .. 1.
-            now: the estimated error of f on this sample; None where the rule does not ask for it.
-            first: the estimated error of the first image; None likewise.
+            now: the estimated mean square of f's error on this sample; None where the rule does not ask for it.
+            first: that of the first image; None likewise.
         """
 
 
 @dataclass(frozen=True)
 class Never(Refresh):
     """The first images stay."""
+
+    renews: ClassVar[bool] = False
 
     def allows(self, progress: float, now: float | None, first: float | None) -> bool:
         """Return False."""
@@ -73,17 +78,19 @@ class WhileBetter(Refresh):
     What made the image is judged by hidden measurements: it reconstructs from a part of y and predicts the rest. How
     that error goes with the error of an image made from all of y is found on ``samples`` virtual problems, whose images
     are known. f, which may never have seen a part of a measurement, is judged on virtual problems alone: the sample's
-    first image turned, measured and reconstructed. A weak f would drag a good bank down; a strong one raises it.
+    first image turned, measured and reconstructed, the same one in every pass. A weak f would drag a good bank down; a
+    strong one raises it.
 
     Both estimates have errors of their own: that of one image is noisy, as few measurements are hidden; that of f is
     too low where f knows its training images by heart, and where they are simpler than real ones. A mean of both
-    images bears that: it is better than the first one up to a margin well above 1, as their errors differ.
+    images bears that: it is better than the first one up to a margin well above 1, as their errors differ. With a share
+    of 1 an image may get worse by the margin, not more with time, as f is compared with the first one each time.
 
     Args:
         split: which measurements are hidden, a tenth of them, say.
         residual: how predicted and hidden measurements are compared.
         samples: how many of the training samples give a virtual problem for the first estimate, >= 1.
-        margin: an image is renewed while f's error is below ``margin`` times its own, > 0.
+        margin: an image is renewed while f's mean squared error is below ``margin`` times its own, > 0.
 
     Raises:
         InputError: no samples, or a margin of 0 or less.

@@ -107,7 +107,18 @@ class Splitting(SplittingLoss):
 def hidden_errors(
     f: Reconstruct, evidence: Evidence, split: Split, residual: Residual, scaling: Scaling = UNIT_NORM
 ) -> Tensor:
-    """Return how well ``f`` predicts what ``split`` hides from it, one value a sample, ``(batch,)``."""
+    """Return the error of what ``f`` predicts of the entries that ``split`` hides from it, one value a sample.
+
+    Args:
+        f: reconstructs from the entries that are left.
+        evidence: measurements, whose draws choose what is hidden.
+        split: how it is chosen.
+        residual: how predicted and hidden entries are compared; its unit is that of the values returned.
+        scaling: the unit of measurements.
+
+    Returns:
+        ``(batch,)``.
+    """
     keep = split.sample(evidence.physics, evidence.draws.of("splitting"))
     again, weight = _predicted(f, evidence, evidence.physics, keep), _weights(keep, evidence, 0.0)
     rows = range(len(keep))

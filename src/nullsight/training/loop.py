@@ -195,7 +195,7 @@ def _look(loop: Loop, metrics: Metrics) -> bool:
     state = loop.state
     scores = loop.backend.from_first(loop.evaluate)
     better = False
-    if "held_out/total" in scores:
+    if "held_out/total" in scores and state.loss.chooses:
         better = scores["held_out/total"] < state.best
         state.best = min(state.best, scores["held_out/total"])
         state.misses = 0 if better else state.misses + 1

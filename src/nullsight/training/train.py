@@ -10,6 +10,7 @@ from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend
 from nullsight.training.checkpoint import Checkpoints
 from nullsight.training.evidence import check_truth
+from nullsight.training.folders import only_here
 from nullsight.training.held_out import Observer
 from nullsight.training.job import Job
 from nullsight.training.metrics_file import read_metrics
@@ -46,7 +47,8 @@ def train(
         settings: how long and how.
         out: the run folder; None: nothing is written, and nothing can be resumed.
         truth: only for a loss that ``needs_truth``; one image a sample.
-        held_out: measurements that are scored and not trained on; their total chooses ``best`` and stops early.
+        held_out: measurements that are scored and not trained on; their total chooses ``best`` and stops early,
+            where all terms of the loss can (``chooses``).
         held_out_truth: their truth, only for a loss that ``needs_truth``.
         observers: who looks at the run at every evaluation; their scores are written down and change nothing.
         initial: a checkpoint folder, a run folder or a weights file to start from (its intensity scale included).
@@ -56,8 +58,8 @@ def train(
         display: shows progress; None: a bar on a terminal, else one line a minute on standard error.
 
     Raises:
-        InputError: parts that do not fit each other, a folder that holds another run, or files that cannot be read or
-            written.
+        InputError: parts that do not fit each other, a folder that holds another run or that another process trains
+            in, or files that cannot be read or written.
         Interrupted: Ctrl-C or SIGTERM came; the last step is in a checkpoint, and the error carries the run.
     """
     check_truth(loss, data, truth, "training measurements")
@@ -65,6 +67,11 @@ def train(
         check_truth(loss, held_out, held_out_truth, "held-out measurements")
     if settings.patience is not None and held_out is None:
         raise InputError("expected held-out measurements for early stopping, but none came: pass them or no patience")
+    if settings.patience is not None and not loss.chooses:
+        raise InputError(
+            "expected a loss whose held-out value says when to stop early, but that of a bank only says how consistent "
+            "f is with itself: leave patience out"
+        )
     _check_folder(out, settings, resume=resume)
     job = Job(
         reconstructor, data, loss, settings, out, truth, held_out, held_out_truth, tuple(observers), initial, resume,
@@ -72,17 +79,18 @@ def train(
     )  # fmt: skip
     backend = Backend(settings.precision, settings.accelerator, settings.processes)
     run: Run
-    if settings.processes == 1:
-        run, caught = backend.launch(job.alone)
-    else:
-        assert out is not None
-        with forward_to_children():
-            done, caught = backend.launch(job.together)
-        reconstructor.to(dtype=backend.dtype)  # the processes trained copies of it
-        load_weights(chosen_weights(_best(out)), reconstructor)
-        plan, history = Plan.read(out), read_metrics(out)
-        assert plan is not None
-        run = Run(reconstructor.eval(), data.physics, settings, plan, done["step"], done["finished"], out, history)
+    with only_here(out):
+        if settings.processes == 1:
+            run, caught = backend.launch(job.alone)
+        else:
+            assert out is not None
+            with forward_to_children():
+                done, caught = backend.launch(job.together)
+            reconstructor.to(dtype=backend.dtype)  # the processes trained copies of it
+            load_weights(chosen_weights(_best(out)), reconstructor)
+            plan, history = Plan.read(out), read_metrics(out)
+            assert plan is not None
+            run = Run(reconstructor.eval(), data.physics, settings, plan, done["step"], done["finished"], out, history)
     if caught is not None:
         raise Interrupted(run, caught)
     return run
