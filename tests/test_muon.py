@@ -16,7 +16,7 @@ from nullsight.types import InputError
 def test_singular_values_go_to_about_one_and_vectors_stay(shape, dtype):
     generator = torch.Generator().manual_seed(0)
     matrices = torch.randn(3, *shape, generator=generator, dtype=dtype)
-    found = nearest_orthogonal(matrices, 8)
+    found = nearest_orthogonal(matrices, 8)  # well-conditioned ones bear more than is allowed in training
     u, _, v = torch.linalg.svd(matrices, full_matrices=False)
     inside = u.mT @ found @ v.mT  # diagonal where the singular vectors are the same
     values = torch.diagonal(inside, dim1=1, dim2=2)
@@ -56,6 +56,29 @@ def test_first_step_is_the_orthogonal_part_of_the_gradient_of_the_flattened_kern
     u, _, v = torch.linalg.svd(gradient.flatten(1), full_matrices=False)
     step = ((before - kernel.detach()) / 0.1).flatten(1)
     assert torch.allclose(u.T @ step @ v.T, torch.eye(8), atol=0.35)
+
+
+def test_steps_of_tall_matrices_are_longer_by_the_root_of_their_aspect_ratio():
+    weight = nn.Parameter(torch.zeros(16, 4))
+    weight.grad = torch.randn(16, 4, generator=torch.Generator().manual_seed(2))
+    Muon(0.1).build([weight]).step()
+    assert float(torch.linalg.svdvals(weight.detach()).mean() / 0.1) == pytest.approx(2, rel=0.2)
+
+
+def test_matrices_shrink_by_the_decay_and_nothing_else_does():
+    weights = [nn.Parameter(torch.ones(3, 5)), nn.Parameter(torch.ones(3))]
+    for weight in weights:
+        weight.grad = torch.zeros_like(weight)
+    Muon(0.1, weight_decay=0.5).build(weights).step()
+    assert torch.allclose(weights[0], torch.full((3, 5), 0.95)) and torch.equal(weights[1], torch.ones(3))
+
+
+@pytest.mark.parametrize("iterations", [5, 7])
+def test_matrices_without_full_rank_keep_their_null_space(iterations):
+    generator = torch.Generator().manual_seed(0)
+    one = torch.randn(24, 1, generator=generator) @ torch.randn(1, 40, generator=generator)
+    values = torch.linalg.svdvals(nearest_orthogonal(one[None], iterations)[0])
+    assert 0.65 < float(values[0]) < 1.25 and float(values[1]) < 0.1
 
 
 def test_the_size_of_the_gradient_does_not_matter_and_neither_do_others_of_the_same_shape():
@@ -114,7 +137,7 @@ def test_it_solves_least_squares_with_a_falling_rate():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"learning_rate": 0.0}, {"momentum": 1.0}, {"iterations": 0}, {"weight_decay": -1.0}]
+    "wrong", [{"learning_rate": 0.0}, {"momentum": 1.0}, {"iterations": 0}, {"iterations": 8}, {"weight_decay": -1.0}]
 )
 def test_values_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match="expected"):

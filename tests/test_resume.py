@@ -27,6 +27,7 @@ from nullsight.training import (
     train,
 )
 from nullsight.training.checkpoint import AVERAGED, WEIGHTS
+from nullsight.training.folders import only_here
 from nullsight.training.metrics_file import read_metrics
 from nullsight.types import InputError
 from tests.cases.training import ToyAdversarial, ToyConsistency, toy, toy_loss, world
@@ -179,6 +180,36 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
         fit(tmp_path / "a", Settings(steps=2))
     with pytest.raises(InputError, match="expected a run folder"):
         train(toy(), world().data, toy_loss(), Settings(steps=2), resume=True)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from nullsight.training.folders import only_here
+with only_here(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_process_trains_in_a_folder(tmp_path: Path) -> None:
+    before = fit(tmp_path / "a", Settings(steps=2))
+    files = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "a")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="another process is training in it"):
+            fit(tmp_path / "a", Settings(steps=4), resume=True)
+        with pytest.raises(InputError, match="another process"), only_here(tmp_path / "a"):
+            pass
+        for path, content in files.items():
+            assert path.read_bytes() == content
+        other.kill()  # which lets go of the folder, but leaves its file
+    assert (before.step, fit(tmp_path / "a", Settings(steps=4), resume=True).step) == (2, 4)
+    with only_here(tmp_path / "a"):  # whoever has it may ask again, as the command line does around a training
+        assert fit(tmp_path / "a", Settings(steps=6), resume=True).step == 6
+    assert not list((tmp_path / "a").glob("*.lock"))
 
 
 def test_metrics_are_cut_back_to_the_checkpoint(tmp_path: Path) -> None:

@@ -54,6 +54,8 @@ def test_rows_without_training_stand_beside_trained_ones(shell: Shell, tmp_path:
     assert all(again[name]["psnr"] == row["psnr"] for name, row in found.items())
     for command in ("report", "evaluate"):
         assert shell(command, "runs/rows/total_variation", "runs/rows/network") == 0, shell.err
+    page = Path("runs/rows/total_variation/report.html").read_text(encoding="utf-8")
+    assert "which learns nothing." in page and "trained from" not in page
     (tmp_path / "rows" / "total_variation.toml").write_text('base = "common.toml"\n' + VARIATION.replace("60", "50"))
     assert "reconstructor" in shell.refused("table", "rows")
 

@@ -11,6 +11,7 @@ from nullsight.recipe import NoLoss, load_recipe, recipe_text, save_recipe, writ
 from nullsight.schema import Recipe
 from nullsight.storage import write_atomically
 from nullsight.training import Interrupted, Run, new_run_folder, train
+from nullsight.training.folders import only_here
 from nullsight.training.settings import FREE
 from nullsight.types import InputError
 
@@ -98,13 +99,14 @@ def resume_run(folder: Path, overrides: Sequence[str]) -> Outcome:
     for path, found in ready.sources.items():
         if known.get(path, found) != found:
             raise InputError(f"expected {path} as it was when the run began, but it has changed: restore it")
-    kept = (folder / RECIPE).read_bytes()
-    save_recipe(folder, *write_down(ready.experiment, recipe))
-    try:
-        return _train(ready, folder, resume=True, start_from=None)
-    except InputError:  # such as a budget below what the run has had
-        write_atomically(folder / RECIPE, kept.decode())
-        raise
+    with only_here(folder):
+        kept = (folder / RECIPE).read_bytes()
+        save_recipe(folder, *write_down(ready.experiment, recipe))
+        try:
+            return _train(ready, folder, resume=True, start_from=None)
+        except InputError:  # such as a budget below what the run has had
+            write_atomically(folder / RECIPE, kept.decode())
+            raise
 
 
 def _from_here(override: str) -> str:

@@ -4,11 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from nullsight.app.helpers import read_helpers
-from nullsight.app.inputs import read_inputs
+from nullsight.app.inputs import Inputs, read_inputs
 from nullsight.app.runs import load, reconstruct_with, untrained
 from nullsight.data import ArrayFile, write_images
 from nullsight.outcome import Outcome
-from nullsight.physics.base import Physics
 from nullsight.recipe import NoLoss, build_experiment, load_recipe
 from nullsight.schema import Recipe, read_recipe
 from nullsight.training import Run
@@ -46,9 +45,10 @@ def reconstruct_file(
         section, own, root, arrays = other[0].data, other[0].physics, other[1], {}
         if own is None:
             raise InputError("expected [physics] in the recipe after --physics, but it has none: add it")
-    data = read_inputs(str(measurements.resolve()), section, own, root, arrays, container_first=other is None).data
+    read = read_inputs(str(measurements.resolve()), section, own, root, arrays, container_first=other is None)
+    data = read.data
     if trained is None:
-        trained = _untrained(recipe, data.physics, run)
+        trained = _untrained(recipe, read, run)
     if helpers is not None:
         helped = read_helpers(helpers).build(trained.reconstructor, data.physics)
         trained = replace(trained, reconstructor=helped.eval())
@@ -57,9 +57,9 @@ def reconstruct_file(
     return Outcome((f"wrote {len(images)} images of shape {tuple(images.shape[1:])} to {out}",))
 
 
-def _untrained(recipe: Recipe, physics: Physics, path: Path) -> Run:
+def _untrained(recipe: Recipe, read: Inputs, path: Path) -> Run:
     """Return the run of a recipe that needs no training; InputError where it needs some."""
-    experiment = build_experiment(recipe, physics, None, path.parent, {})
+    experiment = build_experiment(recipe, read.data.physics, read.noise, path.parent, {})
     if not isinstance(experiment.loss, NoLoss):
         raise InputError(
             f"expected a run folder, or a recipe without [[loss]] whose reconstructor has no weights, but {path} is to "

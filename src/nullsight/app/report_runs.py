@@ -12,6 +12,7 @@ from nullsight.app.results_file import minutes_of
 from nullsight.app.runs import read_about, rebuild, reconstruct_with
 from nullsight.app.score_runs import Scored, named, score
 from nullsight.groups.base import Family
+from nullsight.losses import BankEquivariance
 from nullsight.outcome import Outcome
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.recipe import Experiment, recipe_text
@@ -65,10 +66,10 @@ def content(scored: Scored, folders: Sequence[Path]) -> ReportContent:
     supervised = bool(experiment.loss.needs_truth)
     learned = "measurements and their ground truth" if supervised else "measurements alone; no ground truth was used"
     terms = " + ".join(f"{_weight(w)}{type(loss).__name__}" for w, loss in experiment.loss.terms())
-    summary = (
-        f"{type(experiment.reconstructor).__name__} for {type(experiment.physics).__name__}, trained from {learned}. "
-        f"Loss: {terms}."
-    ) + (f" {scored.statement.capitalize()}." if scored.seen else "")
+    summary = f"{type(experiment.reconstructor).__name__} for {type(experiment.physics).__name__}, " + (
+        "which learns nothing." if run.plan.steps == 0 else f"trained from {learned}. Loss: {terms}."
+    )
+    summary += f" {scored.statement.capitalize()}." if scored.seen and run.plan.steps else ""
     return ReportContent(
         title=recipe.title or folders[0].resolve().name,
         summary=summary,
@@ -95,7 +96,8 @@ def headlines(scored: Scored, run: Run) -> tuple[Headline, ...]:
         lines.append(Headline("SSIM", f"{found.mean(first, 'ssim').mean:.3f}"))
     residual = found.mean(first, "residual")
     lines.append(Headline("residual", f"{100 * residual.mean:.2f} %", "|A f(y) - y| / |y|"))
-    lines.append(Headline("trained", f"{minutes_of(run):.1f} min", f"{run.step} steps"))
+    if run.plan.steps:
+        lines.append(Headline("trained", f"{minutes_of(run):.1f} min", f"{run.step} steps"))
     return tuple(lines)
 
 
@@ -150,7 +152,10 @@ def charts(runs: dict[str, Run]) -> tuple[Chart, ...]:
 
 def families(experiment: Experiment) -> list[Family]:
     """Return the transformations that were learned from: of the [group] section and of the loss terms, each once."""
-    named = [experiment.group, *(getattr(loss, "group", None) for _, loss in experiment.loss.terms())]
+    terms = [loss for _, loss in experiment.loss.terms()]
+    named = [experiment.group, *(getattr(loss, "group", None) for loss in terms)]
+    frames = [loss.frames for loss in terms if isinstance(loss, BankEquivariance) and loss.frames is not None]
+    named += [family for one in frames for family in (one.group, one.images)]
     known = {id(one): one for one in named if isinstance(one, Family)}
     return list(known.values())
 

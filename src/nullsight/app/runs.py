@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nullsight.app.inputs import measure_alike
 from nullsight.assemble import own_files
+from nullsight.losses.growing import Growing
 from nullsight.physics.base import Physics
 from nullsight.recipe import Experiment, NoLoss, build_experiment, build_physics, load_recipe, save_recipe, write_down
 from nullsight.schema import Recipe
@@ -66,15 +67,22 @@ def _remove(folder: Path, files: list[Path]) -> None:
 def _check_rebuilds(experiment: Experiment, effective: Recipe, arrays: dict[str, torch.Tensor]) -> None:
     """Raise an InputError, now and not when the run is opened, where its parts would come back as others."""
     again = build_experiment(effective, experiment.physics, None, Path(), arrays)
-    pairs = [(experiment.reconstructor, again.reconstructor), (experiment.loss, again.loss)]
-    for mine, other in pairs:
-        shapes, found = ({k: v.shape for k, v in one.state_dict().items()} for one in (mine, other))
+    losses, others = ([loss for _, loss in one.loss.terms()] for one in (experiment, again))  # a sum is in another one
+    for mine, other in zip([experiment.reconstructor, *losses], [again.reconstructor, *others], strict=True):
+        shapes, found = map(_shapes, (mine, other))
         if shapes != found:
             raise InputError(
                 f"expected parts that a run can be rebuilt from, but the {type(mine).__name__} built from its "
                 f"constructor's arguments has other weights: keep every argument as it came, as an attribute of its "
                 f"name"
             )
+
+
+def _shapes(part: nn.Module) -> dict[str, torch.Size]:
+    """Return the shapes of all that a part keeps, but for what has its size only in a training."""
+    modules = part.named_modules()
+    grown = {f"{name}.{one}".lstrip(".") for name, m in modules if isinstance(m, Growing) for one in m.growing}
+    return {name: value.shape for name, value in part.state_dict().items() if name not in grown}
 
 
 def about(sources: dict[str, str], threads: int | None = None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from nullsight.physics.least_squares import without_least_squares
 from nullsight.recipe import load_recipe
 from nullsight.schema import Recipe
 from nullsight.training import Run
+from nullsight.training.backend import computing_with
 from nullsight.types import InputError
 
 NO_HELPERS: Mapping[str, Helpers] = {}
@@ -98,7 +99,8 @@ def score(
     methods = {name: _method(run) for name, run in opened.items()}
     first = next(iter(methods))
     baselines = {**{name: method for name, method in methods.items() if name != first}, "A_dagger y": dagger}
-    found = evaluate(methods[first], data, reference, name=first, baselines=baselines)
+    with computing_with(recipe.training.threads):  # rows that learn nothing state the minutes that this takes
+        found = evaluate(methods[first], data, reference, name=first, baselines=baselines)
     return Scored(opened, recipe, data, reference, found, chosen, seen=measurements is None and test is None)
 
 

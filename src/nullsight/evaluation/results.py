@@ -153,7 +153,9 @@ def markdown_table(
     against: str | Sequence[str] | None = None,
     beside: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> str:
-    """Return the table of a result as Markdown: all that the file says of each method, its recipe left out.
+    """Return the table of a result as Markdown: what the file says of each method.
+
+    Its recipe and, where it is of another commit, that commit are left out.
 
     Args:
         result: as :func:`read_result` returns it.
@@ -193,6 +195,8 @@ def markdown_table(
 
 def mean_distance(result: Result, one: str, other: str) -> float:
     """Return the mean of ``|PSNR(one) - PSNR(other)|`` over the test images, dB: whether two methods make one picture.
+
+    Images for which one of them has no finite PSNR do not count; NaN where none is left.
 
     Args:
         result: as :func:`read_result` returns it.

@@ -4,8 +4,8 @@ Gradients are averaged over processes by a sum weighted with the number of sampl
 several times a step, and an epoch's last batch may be uneven. Batch statistics (BatchNorm) are each process's own.
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -170,3 +170,15 @@ def _fabric(precision: str, accelerator: str, processes: int) -> Any:
 
     strategy = "auto" if processes == 1 else "ddp_spawn"
     return Fabric(accelerator=device, devices=processes, strategy=strategy, precision=precision)  # type: ignore[arg-type]
+
+
+@contextmanager
+def computing_with(threads: int | None) -> Iterator[None]:
+    """Compute with so many threads, and with as many as before afterwards; None: as it is."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

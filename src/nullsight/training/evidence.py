@@ -42,7 +42,7 @@ class Samples:
         truth: ground truth, or None.
         backend: device and precision.
         begin: what reconstruction begins with, made of all samples now and kept; None: nothing is kept.
-        block: how many samples go through ``A_dagger`` at once.
+        block: how many samples go through ``A_dagger`` at once; what f begins with is made of at least 8 at once.
     """
 
     def __init__(

@@ -2,8 +2,6 @@
 
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +13,7 @@ from torch import Tensor
 from nullsight.data.datasets import MeasurementSet, TruthSet
 from nullsight.losses.base import Loss, WeightedSum
 from nullsight.reconstructors.base import Reconstructor
-from nullsight.training.backend import Backend
+from nullsight.training.backend import Backend, computing_with
 from nullsight.training.checkpoint import Checkpoints
 from nullsight.training.evidence import Samples
 from nullsight.training.held_out import Observer
@@ -60,7 +58,7 @@ class Job:
     def alone(self, backend: Backend) -> tuple[Run, int | None]:
         """Train and return the run and the signal that ended it, if one did."""
         devices = [backend.device.index or 0] if backend.device.type == "cuda" else []
-        with _threads(self.settings.threads), torch.random.fork_rng(devices=devices):
+        with computing_with(self.settings.threads), torch.random.fork_rng(devices=devices):
             return self._train(backend)
 
     def _train(self, backend: Backend) -> tuple[Run, int | None]:
@@ -148,14 +146,3 @@ def _fingerprint(data: MeasurementSet) -> str:
     step = max(1, values.numel() // 1_000_000)  # a part of a large set tells it from another well enough
     content = values[::step].detach().cpu().to(torch.float64).contiguous().numpy().tobytes()
     return f"{tuple(data.y.shape)} {blake2b(content, digest_size=8).hexdigest()}"
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -27,7 +27,8 @@ class Muon(Optimiser):
     Args:
         learning_rate: of the matrices, before the schedule, > 0.
         momentum: share of the old momentum that is kept, in [0, 1).
-        iterations: of Newton and Schulz towards the orthogonal matrix, >= 1.
+        iterations: of Newton and Schulz towards the orthogonal matrix, 1 to 7: more would enlarge rounding errors of
+            matrices without full rank.
         vector_rate: learning rate of Adam for all else, before the same schedule, > 0.
         weight_decay: share by which matrices shrink, times the learning rate, a step; >= 0.
 
@@ -48,9 +49,9 @@ class Muon(Optimiser):
     def __post_init__(self) -> None:
         if not (self.learning_rate > 0 and self.vector_rate > 0):
             raise InputError(f"expected learning rates above 0, but {self.learning_rate}, {self.vector_rate} came")
-        if not (0 <= self.momentum < 1 and self.iterations >= 1 and self.weight_decay >= 0):
+        if not (0 <= self.momentum < 1 and 1 <= self.iterations <= 7 and self.weight_decay >= 0):
             raise InputError(
-                f"expected a momentum in [0, 1), at least 1 iteration and a weight decay of at least 0, but "
+                f"expected a momentum in [0, 1), 1 to 7 iterations and a weight decay of at least 0, but "
                 f"{self.momentum}, {self.iterations} and {self.weight_decay} came"
             )
 
@@ -129,8 +130,10 @@ def nearest_orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
     # all factors are polynomials of x x^T, so the iteration is one of small square matrices, and x comes in at the end
     square = x @ x.mT
     factors = eye = torch.eye(square.shape[1], dtype=x.dtype, device=x.device).expand_as(square)
-    for _ in range(iterations):
+    for k in range(iterations):
         step = _A * eye + _B * square + _C * square @ square
-        factors, square = step @ factors, step @ square @ step
+        factors = step @ factors
+        if k < iterations - 1:
+            square = step @ square @ step
     x = factors @ x
     return x.mT if tall else x
