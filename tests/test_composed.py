@@ -62,6 +62,11 @@ def test_several_measure_each_row_by_its_own_operator() -> None:
     assert mixed.measured is not None and torch.equal(mixed.measured[1, 0], mask().bool())
     assert torch.equal(mixed.take([2, 1]).A(x[:2]), torch.stack([x[0], x[1] * mask()]))
     assert several(parts, torch.tensor([1, 1])) is parts[1]
+    keep = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.5
+    for chosen in (keep, keep[0]):
+        part = mixed.subset(chosen)
+        assert torch.equal(part.A(x), y * chosen)
+        assert torch.equal(part.A_dagger(part.A(x)), y * chosen)  # as each of them inverts, not by iterations
     with pytest.raises(InputError, match="one measurement shape"):
         p.Several([seen, whole], torch.tensor([0]))
     with pytest.raises(InputError, match="each for any batch"):

@@ -9,6 +9,7 @@ from nullsight.networks.layers import (
     add_input,
     check_channels,
     check_layout,
+    check_outputs,
     conv_norm_relu,
     convolution,
     draw_weights,
@@ -34,11 +35,7 @@ class _Stack(Network):
     ) -> None:
         super().__init__()
         check_layout(channels, width, depth, 2, dimension)
-        outputs = channels if out_channels is None else out_channels
-        if outputs > channels:
-            raise InputError(
-                f"expected at most {channels} output channels, to which the input can be added, but {outputs} came"
-            )
+        outputs = check_outputs(channels, out_channels)
         self.channels, self.width, self.depth, self.seed = channels, width, depth, seed
         self.out_channels, self.norm, self.dimension = out_channels, norm, dimension
         plain = BIAS_FREE if norm.homogeneous else NO_NORM

@@ -10,12 +10,13 @@ from nullsight.networks.layers import (
     add_input,
     check_channels,
     check_layout,
+    check_outputs,
     convolution,
     draw_weights,
     pad_to_multiple,
     quietly,
 )
-from nullsight.types import Image
+from nullsight.types import Image, InputError
 
 # what passes of negative values from one scale to another: where nothing did, long trainings lost whole scales
 _LEAK = 0.1
@@ -62,7 +63,10 @@ class FoldedUNet(Network):
         out_channels: int | None = None,
     ) -> None:
         super().__init__()
-        check_layout(channels, width, min(scales, blocks, fold), 1, 2)
+        check_layout(channels, width, 1, 1, 2)
+        if min(scales, blocks, fold) < 1:
+            raise InputError(f"expected scales, blocks and fold of at least 1, but {scales}, {blocks}, {fold} came")
+        outputs = check_outputs(channels, out_channels)
         self.channels, self.width, self.scales, self.blocks = channels, width, scales, blocks
         self.fold, self.seed, self.out_channels = fold, seed, out_channels
         widths = [width * 2**k for k in range(scales)]
@@ -72,7 +76,6 @@ class FoldedUNet(Network):
             self.smaller = nn.ModuleList(convolution(w, 2 * w, 2, 2, stride=2, bias=False) for w in widths[:-1])
             self.larger = nn.ModuleList(convolution(2 * w, 4 * w, 1, 2, bias=False) for w in widths[:-1])
             self.back = nn.ModuleList(_blocks(w, blocks) for w in widths[:-1])
-            outputs = channels if out_channels is None else out_channels
             self.leave = convolution(width, fold**2 * outputs, 3, 2, bias=False)
         self._draw()
 

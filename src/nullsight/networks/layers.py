@@ -2,7 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -67,11 +67,7 @@ class Checkpointed(Network):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        if any(hasattr(layer, "running_var") for layer in network.modules()):
-            raise InputError(
-                "expected a network without batch statistics, which would be updated twice a step, but one with them "
-                "came: choose another norm"
-            )
+        check_recomputable([network])
         self.network = network
         self.seed = network.seed if isinstance(network, Network) else 0
 
@@ -172,6 +168,25 @@ def check_layout(channels: int, width: int, depth: int, shallowest: int, dimensi
         )
     if dimension not in CONVOLUTIONS:
         raise InputError(f"expected dimension 1 (signals), 2 (images) or 3 (volumes), but {dimension} came")
+
+
+def check_outputs(channels: int, out_channels: int | None, remedy: str = "") -> int:
+    """Return the number of output channels; an :class:`InputError` where the input cannot be added to so many."""
+    outputs = channels if out_channels is None else out_channels
+    if not 1 <= outputs <= channels:
+        raise InputError(
+            f"expected 1 to {channels} output channels, to which the input can be added, but {outputs} came{remedy}"
+        )
+    return outputs
+
+
+def check_recomputable(networks: Sequence[nn.Module]) -> None:
+    """Raise an :class:`InputError` where a network has statistics of batches."""
+    if any(hasattr(layer, "running_var") for network in networks for layer in network.modules()):
+        raise InputError(
+            "expected a network without batch statistics, which would be updated twice a step, but one with them "
+            "came: choose another norm"
+        )
 
 
 def check_channels(x: Tensor, channels: int, dimension: int) -> None:

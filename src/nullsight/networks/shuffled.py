@@ -12,6 +12,7 @@ from nullsight.networks.layers import (
     add_input,
     check_channels,
     check_layout,
+    check_outputs,
     convolution,
     draw_weights,
     pad_to_multiple,
@@ -49,7 +50,7 @@ class Shuffled(Network):
         super().__init__()
         check_layout(channels, width, depth, 2, 2)
         self.channels, self.width, self.depth, self.seed, self.out_channels = channels, width, depth, seed, out_channels
-        outputs = channels if out_channels is None else out_channels
+        outputs = check_outputs(channels, out_channels)
         sizes = [4 * channels, *[width] * (depth - 1), 4 * outputs]
         with quietly():
             self.layers = nn.ModuleList(convolution(i, o, 3, 2, bias=False) for i, o in pairwise(sizes))

@@ -10,6 +10,7 @@ from nullsight.networks.layers import (
     add_input,
     check_channels,
     check_layout,
+    check_outputs,
     conv_norm_relu,
     convolution,
     draw_weights,
@@ -18,7 +19,7 @@ from nullsight.networks.layers import (
     quietly,
 )
 from nullsight.networks.norms import NO_NORM, Norm
-from nullsight.types import Image, InputError
+from nullsight.types import Image
 
 
 class UNet(Network):
@@ -66,12 +67,9 @@ class UNet(Network):
     ) -> None:
         super().__init__()
         check_layout(channels, width, depth, 1, dimension)
+        if residual:
+            check_outputs(channels, out_channels, ": set residual=False")
         outputs = channels if out_channels is None else out_channels
-        if residual and outputs > channels:
-            raise InputError(
-                f"expected at most {channels} output channels, to which the input can be added, but {outputs} came: "
-                f"set residual=False"
-            )
         self.channels, self.width, self.depth, self.seed = channels, width, depth, seed
         self.residual, self.out_channels, self.norm, self.dimension = residual, out_channels, norm, dimension
         widths = [width * 2**k for k in range(depth)]

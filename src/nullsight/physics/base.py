@@ -227,6 +227,16 @@ class Masked(Iterative):
         return Masked(self.whole, self.keep & self._keep(keep).to(self.keep.device))
 
 
+def misfit_seen(physics: Physics, x: Image, y: Measurement) -> Image:
+    """Return ``A_dagger A(x) - A_dagger y``, the misfit as the approximate inverse shows it, ``(batch, *image_shape)``.
+
+    Linear operators have a linear ``A_dagger`` (an iterative one up to its stated error), and one application does.
+    """
+    if isinstance(physics, LinearPhysics):
+        return physics.A_dagger(physics.A(x) - y)
+    return physics.A_dagger(physics.A(x)) - physics.A_dagger(y)
+
+
 def stated_error(physics: Physics) -> float:
     """Return what an operator may state: the error measured once, with 20 % to spare; 0 where it is only rounding."""
     known = physics._cached("dagger_error")

@@ -85,14 +85,16 @@ class Transformed(LinearPhysics):
         Which of the two is tried with one element on smooth blobs, so it does not hang on what else is in a batch. What
         interpolation adds to it, mostly at the highest frequencies, is left out.
         """
-        inverse = getattr(self.group, "inverse", None)
-        if inverse is None:
+        inverse, known = getattr(self.group, "inverse", None), self._cached("norm")
+        if inverse is None or "value" in known:
             return super().norm()
         x = blobs(self.image_shape, Draws(0, 0, (0,)).of("norm")).to(like(self.physics))
         g = self.g.cpu()[:1]
         back, transposed = self.group.act(inverse(g), x), self.group.act_adjoint(g, x)
         orthogonal = bool((back - transposed).norm() <= _ORTHOGONAL * x.norm())
-        return self.physics.norm() if orthogonal else super().norm()
+        if orthogonal:
+            known["value"] = self.physics.norm()
+        return super().norm()
 
     def dagger_gain(self) -> float:
         """Return that of ``A``: ``T_g^-1 A_dagger A T_g`` has its eigenvalues."""
@@ -102,7 +104,7 @@ class Transformed(LinearPhysics):
         """Return what ``keep`` leaves of ``A``, behind the same transformation; a norm that is known stays."""
         part = self.physics.subset(keep)
         assert isinstance(part, LinearPhysics)
-        new = type(self)(part, self.group, self.g)
+        new = transformed(part, self.group, self.g)
         new._cached("norm").update(self._cached("norm"))
         return new
 

@@ -77,6 +77,13 @@ class Several(LinearPhysics):
         """Return the largest one of the operators."""
         return max(one.dagger_gain() for one in self.operators)
 
+    def subset(self, keep: Tensor) -> LinearPhysics:
+        """Return what ``keep`` leaves of each row's operator; it can weigh where they can."""
+        kept = self._keep(keep).expand(len(self.which), *self.measurement_shape)
+        rows = [self.operators[k].subset(row) for k, row in zip(self.which.tolist(), kept, strict=True)]
+        linear = [one for one in rows if isinstance(one, LinearPhysics)]
+        return several(linear, torch.arange(len(linear), device=self.which.device))
+
     def _measure(self, x: Image) -> Measurement:
         return self._rowwise(x, lambda one, v: one.A(v))
 

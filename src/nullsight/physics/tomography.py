@@ -5,7 +5,7 @@ from math import ceil, hypot, isfinite
 from typing import Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nullsight.draws import Draws
 from nullsight.linalg import linear_map
@@ -133,7 +133,7 @@ class ParallelBeamCT(LinearPhysics):
         if isinstance(self.projector, OnTheFlyProjector):
             most = _sparse_bytes(self.projector.geometry) / 2**30
             return f"weights computed at every use, view by view ({most:.3g} GiB as matrices exceed the limit)"
-        size = sum(buffer.numel() * buffer.element_size() for buffer in self.projector.buffers())
+        size = _stored_bytes(self.projector)
         return f"weights kept as two sparse matrices and their transposes, {size / 2**20:.3g} MiB"
 
     @property
@@ -181,7 +181,8 @@ class ParallelBeamCT(LinearPhysics):
     def turned(self, degrees: float) -> "ParallelBeamCT":
         """Return ``A T``, T turning images counter-clockwise as displayed: the same views, each ``degrees`` less.
 
-        Nothing is interpolated but the rays. The operator is kept, with weights of its own: ask for few angles.
+        Nothing is interpolated but the rays. The operator is kept, with weights of its own where all that are kept fit
+        into ``memory_limit`` together, else with weights computed at every use: ask for few angles.
         """
         kind, device = self.weights.dtype, self.weights.device
         key = (float(degrees), kind, device)
@@ -189,11 +190,17 @@ class ParallelBeamCT(LinearPhysics):
             angles = [angle - degrees for angle in self.angles]
             new = type(self)(
                 self.image_shape, angles, detectors=self.detectors, spacing=self.spacing, offset=self.offset,
-                pixel_size=self.pixel_size, window=self.window, memory_limit=self.memory_limit,
+                pixel_size=self.pixel_size, window=self.window, memory_limit=self._left(),
             )  # fmt: skip
             self._turned[key] = new.to(device, kind)
         found = self._turned[key]
         return found if self._whole else found.subset(self.keep)
+
+    def _left(self) -> int:
+        """Return how many bytes the weights of one more turned operator may take."""
+        every = [self, *self._turned.values()]
+        stored = sum(_stored_bytes(one.projector) for one in every)
+        return max(self.memory_limit - stored, working_bytes(self.projector.geometry))
 
     def weigh(self, y: Measurement) -> Measurement:
         """Return ``W y`` with the symmetric ramp weighting for which ``A^T W A`` is near the identity.
@@ -240,6 +247,10 @@ class ParallelBeamCT(LinearPhysics):
                 f"the operator with physics.to(dtype)"
             )
         return value.reshape(-1, shape[1] * shape[2])
+
+
+def _stored_bytes(projector: nn.Module) -> int:
+    return sum(buffer.numel() * buffer.element_size() for buffer in projector.buffers())
 
 
 def _sparse_bytes(geometry: ParallelGeometry) -> int:

@@ -33,8 +33,8 @@ class Reconstructor(nn.Module, ABC):
     def begin(self, y: Measurement, physics: Physics) -> Image:
         """Return what :meth:`forward` makes of ``y`` before anything that is learned: ``A_dagger y`` for most.
 
-        It stays the same while f is trained, so a training computes it once for each measurement and hands it in as
-        ``start``.
+        It must not depend on weights or on the intensity scale: a training computes it once for each measurement,
+        before the scale is known, and hands it in as ``start``.
         """
         return physics.A_dagger(y)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nullsight.linalg import inner, positive, rounding
-from nullsight.physics.base import LinearPhysics, Physics
+from nullsight.physics.base import LinearPhysics, Physics, misfit_seen
 from nullsight.reconstructors.weightings import Weighting, WhereKnown
 from nullsight.types import Image, InputError, Map, Measurement
 
@@ -16,8 +16,8 @@ class DataStep(ABC):
     """A direction in image units: subtracting it from ``u`` once is a step of natural length."""
 
     @abstractmethod
-    def direction(self, u: Image, y: Measurement, physics: Physics, start: Image) -> Image:
-        """Return the direction at ``u``, ``(batch, *image_shape)``; ``start`` is ``A_dagger y``."""
+    def direction(self, u: Image, y: Measurement, physics: Physics) -> Image:
+        """Return the direction at ``u``, ``(batch, *image_shape)``."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class LeastSquares(DataStep):
     what ``physics.norm()`` says.
     """
 
-    def direction(self, u: Image, y: Measurement, physics: Physics, start: Image) -> Image:
+    def direction(self, u: Image, y: Measurement, physics: Physics) -> Image:
         """Return ``grad E(u) / |A|^2``."""
         if isinstance(physics, LinearPhysics):
             gradient = physics.A_adjoint(physics.A(u) - y)
@@ -47,9 +47,9 @@ class Preconditioned(DataStep):
     the plain one. Serves nonlinear physics too.
     """
 
-    def direction(self, u: Image, y: Measurement, physics: Physics, start: Image) -> Image:
-        """Return ``2 / (1 + physics.dagger_gain()) (A_dagger A(u) - start)``."""
-        return (physics.A_dagger(physics.A(u)) - start) * (2 / (1 + physics.dagger_gain()))
+    def direction(self, u: Image, y: Measurement, physics: Physics) -> Image:
+        """Return ``2 / (1 + physics.dagger_gain()) (A_dagger A(u) - A_dagger y)``."""
+        return misfit_seen(physics, u, y) * (2 / (1 + physics.dagger_gain()))
 
 
 WHERE_KNOWN = WhereKnown()
@@ -81,7 +81,7 @@ class ConjugateGradients(DataStep):
         if self.iterations < 1:
             raise InputError(f"expected at least 1 iteration of conjugate gradients, but {self.iterations} came")
 
-    def direction(self, u: Image, y: Measurement, physics: Physics, start: Image) -> Image:
+    def direction(self, u: Image, y: Measurement, physics: Physics) -> Image:
         """Return ``u`` minus the k-th iterate."""
         if not isinstance(physics, LinearPhysics):
             raise InputError(

@@ -87,7 +87,9 @@ class GroupAverage(Helper):
     """The mean over g of ``T_g f(y, A T_g)``, the Reynolds average: an equivariant reconstructor made of any.
 
     It has ``F(y, A T_h) = T_h^-1 F(y, A)``, exactly where the group acts exactly: quarter turns and reflections
-    (``Dihedral(4)``, eight passes of f) of square images, shifts. f sees the operator ``A T_g`` and reconstructs an
+    (``Dihedral(4)``, eight passes of f) of square images, shifts. What f begins with is turned along instead of made
+    anew in each frame; where that is not equivariant itself, as a solution by forward differences is only nearly, F is
+    nearly. f sees the operator ``A T_g`` and reconstructs an
     image in that frame, so an f that uses measurements without their operator (``Direct``) is not for it. Sechaud et
     al., "Equivariant splitting", arXiv 2510.00929.
 
@@ -161,7 +163,6 @@ class Alternating(Helper):
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
         x: Image = self.f(y, physics, start=start, draws=draws)
-        dagger = physics.A_dagger(y)
         for _ in range(self.rounds):
-            x = self.constraint.project(x - self.data.direction(x, y, physics, dagger))
+            x = self.constraint.project(x - self.data.direction(x, y, physics))
         return x

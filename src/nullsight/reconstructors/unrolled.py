@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nullsight.constraints import AnyValue, Constraint
 from nullsight.draws import Draws
+from nullsight.networks.layers import check_recomputable
 from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.data_steps import LEAST_SQUARES, DataStep
@@ -72,6 +73,7 @@ class _Iteration(Reconstructor):
 
     def __init__(
         self,
+        networks: Sequence[nn.Module],
         steps: int,
         form: Form,
         data: DataStep,
@@ -84,6 +86,8 @@ class _Iteration(Reconstructor):
         super().__init__()
         if steps < 1 or closing < 0:
             raise InputError(f"expected at least 1 step and no fewer than 0 closing ones, but {steps}, {closing} came")
+        if recompute:
+            check_recomputable(networks)
         self.form, self.data, self.closing, self.closing_data = form, data, closing, closing_data
         self.constraint, self.first, self.recompute = constraint, first, recompute
         self.log_tau = nn.Parameter(torch.zeros(steps + closing))
@@ -103,26 +107,31 @@ class _Iteration(Reconstructor):
             return physics.A_dagger(y)
         return self.first.begin(y, physics) if self._learns_first else self.first(y, physics)
 
+    def set_scale(self, images: Image) -> None:
+        """Set the intensity scale, also of what makes the first image."""
+        super().set_scale(images)
+        if self.first is not None:
+            self.first.set_scale(images)
+
     @abstractmethod
     def _stages(self) -> Sequence[nn.Module]: ...
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
         u = self.begin(y, physics) if start is None else start
-        dagger = u if self.first is None else physics.A_dagger(y)
         if self._learns_first:
             assert self.first is not None
             u = self.first(y, physics, start=u, draws=draws)
         stages, lengths = self._stages(), self.tau
 
         def stage(u: Image, tau: Tensor, network: nn.Module) -> Image:
-            move = tau * self.data.direction(u, y, physics, dagger)
+            move = tau * self.data.direction(u, y, physics)
             return self.constraint.project(self._apply_network(network, self.form.see(u, move, physics, self.scale)))
 
         for tau, network in zip(lengths[: len(stages)], stages, strict=True):
             again = self.recompute and torch.is_grad_enabled()
             u = checkpoint(stage, u, tau, network, use_reentrant=False) if again else stage(u, tau, network)
         for tau in lengths[len(stages) :]:
-            u = u - tau * (self.closing_data or self.data).direction(u, y, physics, dagger)
+            u = u - tau * (self.closing_data or self.data).direction(u, y, physics)
         return self.constraint.project(u) if self.closing else u
 
 
@@ -143,13 +152,14 @@ class Unrolled(_Iteration):
             data want some.
         closing_data: their direction where it is another; ``ConjugateGradients(3)`` is a strong one.
         constraint: what images may be; projected upon after every network and at the end.
-        first: makes the first image, ``u_0``; None: it is ``A_dagger y``.
+        first: makes the first image, ``u_0``; None: it is ``A_dagger y``. Through one without weights, such as total
+            variation, no gradient goes back to ``y``: the equivariance term then sees the networks' part alone.
         recompute: keep one image a step for the gradient instead of all that a step computes, and compute the rest
-            again: memory that hardly grows with the steps, for about a third more time. Needs networks without batch
-            statistics.
+            again: memory that hardly grows with the steps, for one more pass through the networks.
 
     Raises:
-        InputError: steps below 1, or closing ones below 0.
+        InputError: steps below 1, closing ones below 0, or ``recompute`` with a network that has batch statistics,
+            which would be updated twice a step.
 
     Example:
         >>> from nullsight.networks import DnCNN, UNet
@@ -170,7 +180,7 @@ class Unrolled(_Iteration):
         first: Reconstructor | None = None,
         recompute: bool = False,
     ) -> None:
-        super().__init__(steps, form, data, closing, closing_data, constraint, first, recompute)
+        super().__init__([network], steps, form, data, closing, closing_data, constraint, first, recompute)
         self.steps, self.network = steps, network
 
     def _stages(self) -> Sequence[nn.Module]:
@@ -191,7 +201,8 @@ class UnrolledUntied(_Iteration):
         recompute: as in :class:`Unrolled`.
 
     Raises:
-        InputError: no network, or one object given twice (that would be stored twice: tie all of them in Unrolled).
+        InputError: no network, one object given twice (that would be stored twice: tie all of them in Unrolled), or
+            what :class:`Unrolled` refuses.
 
     Example:
         >>> from nullsight.networks import DnCNN, copies
@@ -212,7 +223,7 @@ class UnrolledUntied(_Iteration):
         first: Reconstructor | None = None,
         recompute: bool = False,
     ) -> None:
-        super().__init__(len(networks), form, data, closing, closing_data, constraint, first, recompute)
+        super().__init__(networks, len(networks), form, data, closing, closing_data, constraint, first, recompute)
         if len({id(network) for network in networks}) < len(networks):
             raise InputError(
                 "expected a network of its own for every step, but one came twice: use Unrolled to tie them"
