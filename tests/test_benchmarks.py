@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,6 +18,33 @@ BENCHMARKS = ROOT / "benchmarks"
 def benchmarks_are_importable(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.syspath_prepend(str(BENCHMARKS / "slow"))
+
+
+RECIPE = """
+[simulate]
+images = "images.npy"
+train = [0, 4]
+test = [4, 6]
+[data]
+measurements = "train.h5"
+test_measurements = "test.h5"
+test_truth = "test_truth.h5"
+[physics]
+name = "parallel_beam_ct"
+image_shape = [1, 12, 12]
+angles = 6
+[group]
+name = "rotations"
+n = 8
+[network]
+name = "unet"
+width = 4
+depth = 2
+[[loss]]
+name = "measurement_consistency"
+[training]
+minutes = 1
+"""
 
 
 def run(script, *words):
@@ -94,6 +122,32 @@ def test_ratio_and_aims_are_in_the_page():
     text = page({"operators": section})
     assert "## Operators\n\nBoth." in text
     assert "`python x.py` on one, 1 thread, 2026-01-02, commit abc; torch 2." in text
+
+
+def test_the_page_is_written_with_the_race_where_it_was_run(tmp_path):
+    import write_page
+
+    files = ["--results", str(tmp_path / "benchmarks.json"), "--page", str(tmp_path / "page.md")]
+    write_page.main([*files, "--race", str(tmp_path / "race.json")])
+    assert "Time to quality" not in (tmp_path / "page.md").read_text()
+    sides = [{"name": "ours", "about": "a recipe"}, {"name": "theirs", "about": "another"}]
+    words = ("task", "minutes_count", "psnr", "machine", "date", "commit")
+    race = {"sides": sides, "found": ["ours reached it"], **{word: f"<{word}>" for word in words}}
+    (tmp_path / "race.json").write_text(json.dumps(race))
+    write_page.main([*files, "--race", str(tmp_path / "race.json")])
+    text = (tmp_path / "page.md").read_text()
+    assert "- ours: a recipe\n- theirs: another\n" in text and "- ours reached it" in text and "(race.svg)" in text
+    assert all(f"<{word}>" in text for word in words)
+
+
+def test_our_side_of_the_race_prints_its_looks(tmp_path):
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).random((6, 12, 12), dtype=np.float32))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    out = run("slow/our_side.py", tmp_path / "recipe.toml", "--minutes", "0.01", "--every", "1")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert "recipe, 32-true" in lines[0]["about"]
+    assert [line["steps"] for line in lines[1:]] == list(range(len(lines) - 1)) and len(lines) > 2
+    assert all(line["psnr"] > 0 and line["minutes"] > 0 for line in lines[1:])
 
 
 def test_when_a_side_of_the_race_reached_the_goal():

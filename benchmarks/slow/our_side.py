@@ -1,7 +1,7 @@
 """Our side of the race: a recipe's training, with a look at the test images now and then, one JSON line a look.
 
-``python benchmarks/slow/our_side.py RECIPE --minutes 20`` with NULLSIGHT_DATA set. The clock starts after the imports;
-reading, preparation, looking and everything else counts.
+``python benchmarks/slow/our_side.py RECIPE --minutes 20`` with NULLSIGHT_DATA set. The clock starts after the imports
+and with the measurements given; reading, preparation, looking and everything else counts.
 """
 
 import argparse
@@ -49,6 +49,8 @@ def main() -> None:
     begun = time.monotonic()
     ready = prepare(recipe, root, {})
     experiment = ready.experiment
+    about = f"{chosen.recipe.stem}, {experiment.settings.precision}, torch {torch.__version__}"
+    print(json.dumps({"about": about}), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         train(
             experiment.reconstructor,
