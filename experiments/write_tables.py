@@ -15,15 +15,15 @@ HEAD = """# Results
 Made from `results/*.json` by `python experiments/write_tables.py`. Peak of the PSNR: the maximum of each reference.
 Exact duplicates among the test images count once. Brackets are 95 % t intervals over images, paired in the columns of
 differences. Rows share what the `common.toml` of their folder says: network, settings and 5 planned minutes; what
-a row has of its own is in its recipe. The best design (`bank_equivariance` for tomography, `masked_splitting` for
-inpainting) and its supervised twin have 30 minutes and a network of their own; their settings were chosen in
-`experiments/*_settings`: trained on the first 80 training images, scored on the last ten. Weight of the
-equivariance and learning rate of the other rows were chosen on the same ten images; some earlier trials, which led
-to the closing data steps of their reconstructor, displayed test scores too. Rows that a recipe describes and a
-table lacks are not trained yet. The rows below are of an earlier state, with 7 (CT100) and 2.5 (Urban100) planned
-minutes; setup was not recorded then, it stands as 0. Where the machine was busy a row took somewhat longer than
-planned. Minutes are wall minutes, setup (all before the first step) among them; for rows without training they are
-those of reconstructing the test images.
+a row has of its own is in its recipe. The best designs (`bank_equivariance` for tomography, `cropped_splitting` for
+inpainting), the rows named after them and their supervised twins have a network and settings of their own and, unless
+their recipe says 5, 30 planned minutes. Those settings were chosen in `experiments/*_settings`: trained on the first
+80 training images, the last ten reconstructed and compared with their truth. The twins have them too; nothing was
+tuned for the twins, and they are not stopped early. Weight of the equivariance and learning rate of the other rows
+were chosen on the same ten images; some earlier trials, which led to the closing data steps of their reconstructor,
+displayed test scores too. Rows that a recipe describes and a table lacks are not trained yet. Minutes are wall
+minutes, setup (all before the first step) among them; for rows without training they are those of reconstructing the
+test images.
 """
 
 
@@ -53,7 +53,8 @@ BESIDE = {
             "equivariant imaging supervised": 38.79,
         },
         note="""The paper's figures ("Equivariant Imaging", ICCV 2021, after 5000 epochs on a GPU) have the same unit
-but count the duplicate (the last slice) twice: so counted, filtered back-projection has {twice:.2f} dB here.""",
+but count the duplicate (the last slice) twice: so counted, filtered back-projection has {twice:.2f} dB here. Of the
+ten test slices eight come from a person who has a slice in the training set too.""",
     ),
     "urban100": Beside(
         psnr={
@@ -63,7 +64,8 @@ but count the duplicate (the last slice) twice: so counted, filtered back-projec
             "supervised": 31.28,
             "equivariant imaging supervised": 31.52,
         },
-        note="""The paper's unit ("Equivariant Imaging", ICCV 2021) forgets the colour channels and is 4.77 dB lower;
+        note="""These rows are of an earlier state, with 2.5 planned minutes and no record of setup, which stands as 0.
+The paper's unit ("Equivariant Imaging", ICCV 2021) forgets the colour channels and is 4.77 dB lower;
 the paper's figures above are in true PSNR. The masked input has {mean:.2f} dB here, {paper:.2f} in that unit
 (the paper: 5.84). Least squares have no row of their own: for a mask they are `A_dagger y`. With the seen pixels put
 back exactly, measurement consistency has nothing left to learn from.""",

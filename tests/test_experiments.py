@@ -19,6 +19,8 @@ SHAPES = {
     "urban100": (3, 256, 256),
     "ct100_30_views": (1, 128, 128),
     "mr_as_ct": (1, 128, 128),
+    "ct100_settings": (1, 128, 128),
+    "urban100_settings": (3, 256, 256),
 }
 RECIPES = [
     pytest.param(path, id=f"{path.parent.name}/{path.stem}") for name in SHAPES for path in read_rows(ROOT / name, [])
@@ -43,6 +45,15 @@ def test_every_part_of_a_recipe_can_be_built(path: Path) -> None:
     assert learns == bool(recipe.loss), "a row without loss has nothing to learn"
     for part in recipe.loss:
         build({k: v for k, v in part.model_dump().items() if k != "weight"}, Loss, "[[loss]]", context)
+
+
+@pytest.mark.parametrize("folder", ["ct100_30_views", "mr_as_ct", "ct100_settings", "urban100_settings"])
+def test_other_data_have_the_very_same_settings(folder: str) -> None:
+    for path, recipe in read_rows(ROOT / folder, []).items():
+        same = ROOT / ("urban100" if folder.startswith("urban") else "ct100") / path.name
+        there = read_rows(same.parent, [])[same]
+        for name in ("seed", "group", "noise", "network", "reconstructor", "loss", "training", "helper"):
+            assert getattr(recipe, name) == getattr(there, name), f"{path} differs from {same} in {name}"
 
 
 def test_interpolation_is_exact_for_planes_and_keeps_what_is_seen() -> None:
