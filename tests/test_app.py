@@ -1,6 +1,5 @@
 """The Python face: fit, load, evaluate, and the way between Python and the command line."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from nullsight.app.prepare import prepare
 from nullsight.data import MeasurementFile, MeasurementSet, TruthFile, TruthSet, write_measurements, write_truth
 from nullsight.losses.base import Loss
 from nullsight.recipe import load_recipe
-from nullsight.schema import Recipe, read_recipe
+from nullsight.schema import read_recipe
 from nullsight.training import Interrupted, Settings, Silent
 from nullsight.types import InputError
 from tests.toy_recipes import NETWORK, TRAINING, Shell, images, simulated
@@ -296,17 +295,3 @@ def test_complex_images_are_shown_from_their_smallest_to_their_largest_magnitude
 
     assert _window(torch.tensor([[[-3.0, 0.0]], [[-4.0, 1.0]]])) == (1, 5)
     assert _window(torch.tensor([[[-3.0, 2.0]]])) == (-3, 2)
-
-
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-def test_results_name_no_commit_of_another_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nullsight.app import results_file
-
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
-    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
-        subprocess.run([*git, *words], check=True)
-    for place, known in ((tmp_path / "lib" / "nullsight", False), (tmp_path / "src" / "nullsight", True)):
-        (place / "app").mkdir(parents=True)
-        monkeypatch.setattr(results_file, "__file__", str(place / "app" / "results_file.py"))
-        commit = results_file.setting(Recipe(), "nullsight table").commit
-        assert (commit != "unknown") == known

@@ -7,6 +7,7 @@ import re
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +95,11 @@ def test_rules_of_style(module: Module) -> None:
     if module.room not in READERS and not module.name.startswith("data.readers"):
         assert rules.catch_alls(module) == []
         assert rules.string_switches(module) == []
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parent.rglob("*.py")), ids=lambda path: path.stem)
+def test_files_of_tests_are_no_longer_than_others(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
 def test_most_files_are_far_shorter() -> None:

@@ -1,9 +1,6 @@
 """The report: pictures, axes and pages by what is in them, and the page as a browser shows it where there is one."""
 
-import html
 import re
-import shutil
-import subprocess
 from base64 import b64decode
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -23,7 +20,6 @@ from nullsight.report import (
     Chart,
     Curve,
     Example,
-    Headline,
     LinearAxis,
     LogAxis,
     Panel,
@@ -37,32 +33,7 @@ from nullsight.report import (
 )
 from nullsight.report.charts import POINTS, chart, signal
 from nullsight.report.pictures import data_uri, heat, log_magnitude, plain
-
-BLACK, WHITE = torch.zeros(1, 128, 128), torch.ones(1, 128, 128)
-
-
-def _content() -> ReportContent:
-    ramp = torch.linspace(0, 1, 128).expand(1, 128, 128)
-    panels = (
-        Panel("measured", torch.rand((1, 20, 90), generator=torch.Generator().manual_seed(0))),
-        Panel("before", BLACK, (0.0, 1.0), "10.00 dB"),
-        Panel("after", WHITE, (0.0, 1.0), "30.00 dB"),
-        error_map(ramp, BLACK, top=0.5),
-        Panel("signal", torch.linspace(0, 1, 50)),
-    )
-    rows = [{"step": i, "loss": 1.0 / (i + 1)} for i in range(1000)]
-    drawn = curves(rows, {"loss": "a loss with a long name"})
-    return ReportContent(
-        "Sparse <views> & more",
-        "Learned from 90 sinograms; no ground truth was used. " * 2,
-        (Headline("PSNR", "33.4 dB", "32.1 .. 34.7"), Headline("gained", "+9.3 dB")),
-        (Example("slice 1", panels, ("before", "after")),),
-        (Table("Scores", ("method", *["PSNR, dB"] * 6), (("EI", *["33.41 (32.12 .. 34.70)"] * 6),), "a note", 0),),
-        (Chart("Terms", "step", "mean square", drawn, LogAxis()), Chart("Again", "step", "mean square", drawn)),
-        (("Versions", (("torch", "2.13.0"), ("a/very/long/path/" * 8, "x" * 300))),),
-        '# remark\n[physics]\nname = "parallel_beam_ct" # <b>\nangles = [0.0, 9.0]\n' + f"long = {[0.5] * 60}\n",
-    )
-
+from tests.cases.reports import BLACK, content
 
 # --- pictures
 
@@ -232,7 +203,7 @@ class _Reader(HTMLParser):
 
 
 def test_page_is_whole_loads_nothing_and_says_what_was_given() -> None:
-    page = build_report(_content())
+    page = build_report(content())
     reader = _Reader()
     reader.feed(page)
     assert reader.open == []
@@ -269,92 +240,3 @@ def test_report_is_written_over_an_older_one(tmp_path: Path) -> None:
 
 
 # --- in a browser
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-OFFLINE = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
-    *("--no-first-run", "--hide-scrollbars", "--enable-logging=stderr", "--force-device-scale-factor=1"),
-    *("--virtual-time-budget=3000", "--run-all-compositor-stages-before-draw"),
-)
-
-
-def _browse(folder: Path, page: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Open a page and return what the browser printed: the document where asked for, and the console."""
-    path = folder / "page.html"
-    path.write_text(page, encoding="utf-8")
-    command = [str(CHROMIUM), *OFFLINE, f"--user-data-dir={folder / 'profile'}", *options, path.as_uri()]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-
-
-def _complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-
-def _seen(folder: Path, page: str, size: str = "1280,1100") -> np.ndarray:
-    done = _browse(folder, page, f"--screenshot={folder / 'seen.png'}", f"--window-size={size}")
-    assert _complaints(done) == []
-    return np.asarray(imageio.imread(folder / "seen.png"))[..., :3].astype(int)
-
-
-@BROWSER
-def test_browser_shows_the_page_and_the_slider_moves(tmp_path: Path) -> None:
-    page = build_report(_content())
-    left, middle, right = (_seen(tmp_path, page.replace('value="50"', f'value="{v}"')) for v in (0, 50, 100))
-    assert middle.std() > 20  # not blank
-    # the picture after the slider is white, the one before is black: what the slider uncovers is all the page's change
-    changed = np.abs(right - left).max(-1) > 200
-    rows, columns = np.nonzero(changed)
-    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-    assert 300 < width < 700
-    assert width == pytest.approx(height, abs=12)
-    box = (slice(rows.min() + 20, rows.min() + height // 3), slice(columns.min() + 8, columns.max() - 8))
-    shown = middle[box].mean((0, 2))
-    assert shown[: width // 2 - 20].max() < 20
-    assert shown[width // 2 + 20 : width - 40].min() > 235
-
-
-@BROWSER
-@pytest.mark.parametrize("width", [320, 400, 900])
-def test_nothing_overflows_and_the_slider_follows_its_input(tmp_path: Path, width: int) -> None:
-    page = build_report(_content())
-    ask = f"""<iframe style="width:{width}px;height:900px" srcdoc="{html.escape(page)}"></iframe><script>
-    onload = () => {{
-      const page = frames[0].document, range = page.querySelector(".slider input");
-      range.value = 25;
-      range.dispatchEvent(new Event("input"));
-      const svg = page.querySelector(".chart svg"), frame = svg.getBoundingClientRect();
-      const place = {{clientX: frame.right - 1, clientY: frame.top + 9}};
-      svg.dispatchEvent(new frames[0].PointerEvent("pointermove", place));
-      const told = page.querySelector("output").textContent;
-      const cut = page.querySelector(".slider").style.getPropertyValue("--cut");
-      const wide = page.documentElement.scrollWidth, clip = frames[0].getComputedStyle(page.querySelector(".before"));
-      document.title = [wide, cut, clip.clipPath, told].join(" | ");
-    }};</script>"""
-    done = _browse(tmp_path, ask, "--dump-dom")
-    assert _complaints(done) == []
-    [title] = re.findall(r"<title>([^<]*)</title>", done.stdout.split("<iframe")[0]) or [""]
-    wide, cut, clip, told = title.split(" | ")
-    assert int(wide) <= width
-    assert cut == "25%"
-    assert "75%" in clip
-    assert told == "0.001 at 999"
-
-
-@BROWSER
-def test_dark_screens_get_a_dark_page(tmp_path: Path) -> None:
-    page = build_report(ReportContent("Title", "Summary."))
-    light = _seen(tmp_path, page.replace("(prefers-color-scheme: dark)", "print"), "500,400")
-    dark = _seen(tmp_path, page.replace("(prefers-color-scheme: dark)", "screen"), "500,400")
-    assert light.mean() > 200
-    assert dark.mean() < 60
-    assert dark.max() > 200  # the text is light
-
-
-@BROWSER
-def test_a_page_that_loads_or_fails_is_noticed(tmp_path: Path) -> None:
-    page = build_report(ReportContent("Title", "Summary."))
-    loads = page.replace("<main>", '<main><img src="http://127.0.0.1:9/x.png">')
-    assert _complaints(_browse(tmp_path, loads, "--dump-dom"))
-    fails = page.replace('"use strict";', '"use strict"; missing();')
-    assert _complaints(_browse(tmp_path, fails, "--dump-dom"))

@@ -3,11 +3,14 @@
 import copy
 import json
 import runpy
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from nullsight.evaluation import markdown_table, mean_distance, read_result
+from nullsight.schema import Recipe
 from nullsight.types import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -101,3 +104,17 @@ def test_the_page_has_the_papers_figures_and_the_distance_to_the_input(tmp_path:
         assert "|PSNR(measurement consistency) - PSNR(A_dagger y)|: 0.53 dB" in section
         assert "over supervised" in section and "over total variation" not in section
     assert read_result(tmp_path / "other.json") == TOY
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_results_name_no_commit_of_another_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nullsight.app import results_file
+
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    for place, known in ((tmp_path / "lib" / "nullsight", False), (tmp_path / "src" / "nullsight", True)):
+        (place / "app").mkdir(parents=True)
+        monkeypatch.setattr(results_file, "__file__", str(place / "app" / "results_file.py"))
+        commit = results_file.setting(Recipe(), "nullsight table").commit
+        assert (commit != "unknown") == known

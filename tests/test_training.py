@@ -1,61 +1,39 @@
 """The training: what its settings mean, what it promises, what it refuses."""
 
-import io
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nullsight.data.datasets import MeasurementSet, TruthSet, split
+from nullsight.data.datasets import MeasurementSet, TruthSet
 from nullsight.losses.base import Evidence, LabelledEvidence, Ramp
 from nullsight.training import (
-    OPTIMISERS,
-    SCHEDULES,
     Adam,
-    AdamW,
     Checkpoints,
-    Constant,
-    Cosine,
     Run,
-    Schedule,
     Settings,
     Silent,
-    Steps,
     read_weights,
     train,
 )
-from nullsight.training.averaging import Averaging
-from nullsight.training.order import Order
-from nullsight.training.progress import Bar, Display, PlainLines, display_for
 from nullsight.types import InputError
 from tests.cases.training import (
+    FAST,
     SIZE,
     Toy,
     ToyAdversarial,
     ToyConsistency,
-    ToyEquivariance,
     ToyMask,
     ToySupervised,
+    go,
     toy,
     toy_loss,
     world,
 )
 from tests.test_resume import assert_same
-
-FAST = Adam(1e-2)
-
-
-def go(settings: Settings, **more: Any) -> Run:
-    w = world(many=more.pop("many", False))
-    f = more.pop("f", None) or toy()
-    return train(f, w.data, more.pop("loss", None) or toy_loss(), settings, display=Silent(), **more)
-
 
 # What it learns
 
@@ -135,100 +113,6 @@ def test_epochs_are_passes_over_the_data() -> None:
 # Parts of the settings
 
 
-@pytest.mark.parametrize("kind", OPTIMISERS.values())
-def test_every_optimiser_moves_the_weights(kind: type[Adam]) -> None:
-    f = toy()
-    before = [p.clone() for p in f.parameters()]
-    go(Settings(steps=2, optimiser=kind(1e-2)), f=f)
-    assert all(not torch.equal(a, b) for a, b in zip(before, f.parameters(), strict=True))
-
-
-def test_weight_decay_of_adam_w_is_decoupled() -> None:
-    p = nn.Parameter(torch.ones(3))
-    p.grad = torch.zeros(3)
-    AdamW(0.1, weight_decay=0.5).build([p]).step()
-    assert torch.allclose(p.detach(), torch.full((3,), 0.95))
-
-
-@pytest.mark.parametrize("kind", SCHEDULES.values())
-@given(steps=st.integers(1, 400))
-def test_every_schedule_stays_between_zero_and_one(kind: type[Schedule], steps: int) -> None:
-    rates = [kind().rate(step, steps) for step in range(steps)]
-    assert all(0 < rate <= 1 for rate in rates)
-    assert max(rates) == 1 or steps < 4
-
-
-def test_schedules_at_known_steps() -> None:
-    assert [Constant().rate(s, 9) for s in (0, 8)] == [1, 1]
-    assert [round(Steps(at=(2000, 3000), factor=0.1).rate(s, 5000), 6) for s in (1999, 2000, 3500)] == [1, 0.1, 0.01]
-    warm = Cosine(warmup=0.1, final=0.2)
-    assert warm.rate(0, 100) == pytest.approx(1 / 11) and warm.rate(10, 100) == 1
-    assert warm.rate(55, 100) == pytest.approx(0.6) and warm.rate(100, 100) == pytest.approx(0.2)
-
-
-def test_the_schedule_is_used() -> None:
-    run = go(Settings(steps=10, optimiser=Adam(1e-2), schedule=Steps(at=(0.5,), factor=0.1), log_every=1))
-    rates = [line["learning_rate"] for line in run.history]
-    assert rates == pytest.approx([1e-2] * 5 + [1e-3] * 5)
-
-
-def test_averaging_is_a_running_mean() -> None:
-    module = nn.Linear(1, 1, bias=False)
-    mean = Averaging(module, 0.5)
-    expected = module.weight.item()
-    for step in range(1, 6):
-        module.weight.data.fill_(float(step))
-        mean.update(module, step)
-        decay = min(0.5, (1 + step) / (10 + step))
-        expected = decay * expected + (1 - decay) * step
-    assert mean.module.weight.item() == pytest.approx(expected, rel=1e-6)
-    assert not mean.module.weight.requires_grad
-
-
-def test_losses_see_the_average_and_the_run_keeps_it(tmp_path: Path) -> None:
-    class Spy(ToyConsistency):
-        def forward(self, evidence: Evidence) -> Tensor:
-            assert evidence.smoothed is not None
-            smooth = evidence.smoothed(evidence.y, evidence.physics)
-            assert not smooth.requires_grad
-            return super().forward(evidence)
-
-    run = go(Settings(steps=10, averaging=0.99, optimiser=FAST), loss=Spy(), out=tmp_path)
-    folder = Checkpoints(tmp_path / "checkpoints").last
-    assert folder is not None
-    assert_same(run.reconstructor.state_dict(), read_weights(folder / "averaged.safetensors"))
-    raw = read_weights(folder / "weights.safetensors")
-    assert not torch.equal(raw["network.0.weight"], run.reconstructor.state_dict()["network.0.weight"])
-
-
-def test_patience_keeps_the_best(tmp_path: Path) -> None:
-    w = world()
-    settings = Settings(steps=80, optimiser=Adam(0.2), schedule=Constant(), evaluate_every=1, patience=5)
-    runs = [
-        train(toy(), w.data, toy_loss(), settings, held_out=w.held_out, out=out, display=Silent())
-        for out in (tmp_path / "a", None)
-    ]
-    assert_same(runs[0].reconstructor.state_dict(), runs[1].reconstructor.state_dict())
-    totals = {line["step"]: line["held_out/total"] for line in runs[0].history if "held_out/total" in line}
-    del totals[0]
-    top = min(totals, key=totals.__getitem__)
-    assert runs[0].finished and runs[0].step == min(top + 5, 80)
-    best = Checkpoints(tmp_path / "a" / "checkpoints").best
-    assert best is not None and best.name == f"step-{top:09d}"
-
-
-def test_every_step_knows_its_progress() -> None:
-    seen = []
-
-    class Spy(ToyConsistency):
-        def forward(self, evidence: Evidence) -> Tensor:
-            seen.append(evidence.progress)
-            return super().forward(evidence)
-
-    go(Settings(steps=4), loss=Spy())
-    assert seen == [0, 0.25, 0.5, 0.75]
-
-
 # Starting and using
 
 
@@ -273,39 +157,6 @@ def test_the_physics_of_the_caller_stays_as_it_is() -> None:
 
 
 # Refusals
-
-
-@pytest.mark.parametrize(
-    ("given_", "sentence"),
-    [
-        ({}, "exactly one of"),
-        ({"steps": 1, "epochs": 1}, "steps and|and steps|epochs and steps"),
-        ({"steps": 0}, "steps above 0"),
-        ({"minutes": -1.0}, "minutes above 0"),
-        ({"steps": 1, "batch_size": 0}, "batch_size above 0"),
-        ({"steps": 1, "clip_norm": 0.0}, "clip_norm above 0"),
-        ({"steps": 1, "averaging": 1.0}, "averaging between"),
-        ({"steps": 1, "seed": -1}, "seed"),
-        ({"steps": 1, "patience": 0}, "patience above 0"),
-    ],
-)
-def test_settings_out_of_range(given_: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence):
-        Settings(**given_)
-
-
-def test_parts_out_of_range() -> None:
-    wrong: list[Any] = [
-        lambda: Adam(0.0),
-        lambda: AdamW(betas=(1.0, 0.9)),
-        lambda: Adam(weight_decay=-1.0),
-        lambda: Cosine(final=2.0),
-        lambda: Steps(at=(-1,)),
-        lambda: Steps(factor=0.0),
-    ]
-    for make in wrong:
-        with pytest.raises(InputError, match="expected"):
-            make()
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -353,86 +204,4 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 # Order and split
 
 
-@given(samples=st.integers(1, 40), batch_size=st.integers(1, 45), seed=st.integers(0, 2**64 - 1))
-def test_an_epoch_sees_every_sample_once(samples: int, batch_size: int, seed: int) -> None:
-    order = Order(samples, batch_size, seed)
-    steps = [order.at(order.per_epoch * 5 + k) for k in range(order.per_epoch)]
-    assert {epoch for epoch, _ in steps} == {5}
-    assert sorted(i for _, rows in steps for i in rows) == list(range(samples))
-
-
-@given(
-    share=st.floats(0.01, 0.99),
-    seed=st.integers(0, 2**32),
-    labels=st.lists(st.sampled_from("abcdef"), min_size=7, max_size=7),
-)
-def test_a_split_keeps_groups_whole(share: float, seed: int, labels: list[str]) -> None:
-    data = world().data
-    train_rows, held = split(data, share, seed)
-    assert sorted((*train_rows, *held)) == list(range(7)) and train_rows and held
-    assert abs(len(held) - share * 7) <= 1 and split(data, share, seed) == (train_rows, held)
-    if len(set(labels)) < 2:
-        with pytest.raises(InputError, match="at least two"):
-            split(data, share, seed, labels)
-        return
-    train_rows, held = split(data, share, seed, labels)
-    assert not {labels[i] for i in train_rows} & {labels[i] for i in held}
-    assert sorted((*train_rows, *held)) == list(range(7)) and train_rows and held
-
-
-def test_a_split_that_does_not_fit_is_refused() -> None:
-    data = world().data
-    for share in (0.0, 1.0, -1.0, 2.0):
-        with pytest.raises(InputError, match="share between"):
-            split(data, share, 0)
-    with pytest.raises(InputError, match="7 groups"):
-        split(data, 0.5, 0, ["a"])
-
-
 # What a person sees
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_gets_a_bar_and_a_log_gets_lines() -> None:
-    assert isinstance(display_for(Terminal()), Bar)
-    log = io.StringIO()
-    assert isinstance(display_for(log), PlainLines)
-
-
-def test_plain_lines_come_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr("nullsight.training.progress.time.monotonic", lambda: now[0])
-    log = io.StringIO()
-    lines = PlainLines(log)
-    lines.begin(0, 100)
-    for step in range(1, 101):
-        now[0] += 3.0
-        lines.show(step, 0.5)
-    lines.end()
-    written = log.getvalue().splitlines()
-    assert len(written) == 5
-    assert written[0] == "step 20 of 100, loss 0.5, 4.0 minutes left"
-
-
-def test_the_bar_shows_steps_and_loss(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = Bar()
-    assert isinstance(bar, Display)
-    bar.note("before")
-    bar.begin(2, 10)
-    bar.show(3, 0.25)
-    bar.note("a line that stays")
-    bar.end()
-    shown = capsys.readouterr().err
-    assert "before" in shown and "a line that stays" in shown and "3/10" in shown and "0.25" in shown
-
-
-def test_a_run_shows_its_looks_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    w = world()
-    train(toy(), w.data, ToyEquivariance(), Settings(steps=4, evaluate_every=2), held_out=w.held_out)
-    shown = capsys.readouterr()
-    assert shown.out == "" and "step 2: held_out/total" in shown.err
-    assert sys.stderr is not None

@@ -224,3 +224,12 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         _matrix,
     ),
 ]
+
+
+def images(physics, batch=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(batch, *physics.image_shape, generator=generator, dtype=torch.float64)
+
+
+def count(module):
+    return sum(weight.numel() for weight in module.parameters())

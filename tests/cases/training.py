@@ -1,7 +1,7 @@
 """A small world to train in: a masking operator, cyclic shifts, a few networks and losses, all from seeds."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from nullsight.losses.base import Evidence, LabelledEvidence, Loss, Player
 from nullsight.noise import Noiseless
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.reconstructors.base import Reconstructor
+from nullsight.training import Adam, Run, Settings, Silent, train
 
 SIZE = 6
 
@@ -153,3 +154,12 @@ def world(samples: int = 7, *, many: bool = False) -> World:
     everything = MeasurementSet(physics.A(x), physics)
     rows = range(samples)
     return World(everything.take(rows), TruthSet(x[:samples]), everything.take(range(samples, samples + 3)))
+
+
+FAST = Adam(1e-2)
+
+
+def go(settings: Settings, **more: Any) -> Run:
+    w = world(many=more.pop("many", False))
+    f = more.pop("f", None) or toy()
+    return train(f, w.data, more.pop("loss", None) or toy_loss(), settings, display=Silent(), **more)
