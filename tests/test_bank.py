@@ -245,7 +245,9 @@ def bank_run(
 
     w = world()
     start = None if rule is None else LinearInverse()
-    loss = MeasurementConsistency() + Stopping(Roll(w.data.physics.image_shape[-1]), start, rule, every=2, ready=ready)
+    group = Roll(w.data.physics.image_shape[-1])
+    frames = OperatorFrames(group, count=2, begin=0.5) if ready else None  # resumed from before that moment
+    loss = MeasurementConsistency() + Stopping(group, start, rule, every=2, ready=ready, frames=frames)
     train(toy(), w.data, loss, settings, out=out, held_out=w.held_out, resume=resume, display=Silent())
     folder = Checkpoints(out / "checkpoints").last
     assert folder is not None

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nullsight.losses import BankEquivariance
+from nullsight.losses import BankEquivariance, OperatorFrames
 from nullsight.losses.base import Loss
 from nullsight.training import Adam, Checkpoints, Constant, PlainLines, Settings, Silent, read_weights, train
 from nullsight.training.backend import Backend
@@ -23,7 +23,8 @@ def settings(processes: int) -> Settings:
 
 
 def everything() -> Loss:
-    return toy_loss() + 0.1 * ToyAdversarial() + 0.5 * BankEquivariance(ToyShifts(), every=2)
+    bank = BankEquivariance(ToyShifts(), every=2, ready=1, frames=OperatorFrames(ToyShifts(), count=2, begin=0.5))
+    return toy_loss() + 0.1 * ToyAdversarial() + 0.5 * bank
 
 
 def bank_of(out: Path) -> torch.Tensor:

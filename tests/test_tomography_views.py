@@ -12,6 +12,7 @@ from nullsight.groups import Rotations
 from nullsight.physics import ParallelBeamCT, Physics
 from nullsight.physics.ensembles import blobs, white
 from nullsight.physics.filters import Hann, view_weights
+from nullsight.reconstructors import Preconditioned
 from nullsight.types import InputError
 from tests.cases.sinograms import relative, smooth
 
@@ -50,6 +51,25 @@ def test_a_turned_operator_is_built_once_and_has_the_views_kept_and_the_precisio
     assert torch.equal(part.turned(5).A(x), turned.A(x) * keep)
     assert torch.equal(part.turned(5).weights, part.weights)
     assert physics.double().turned(5).A(x.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_gain_bounds_that_of_any_subset_of_views(seed: int) -> None:
+    physics = ParallelBeamCT((1, 24, 24), 20).double()
+    keep = torch.rand(2, 1, 20, 1, generator=torch.Generator().manual_seed(seed)) < 0.6
+    keep[:, :, seed] = True
+    part = physics.subset(keep.expand(2, *physics.measurement_shape))
+    x = white(physics.image_shape, Draws(seed, 0, (0, 1)).of("x")).double()
+    for _ in range(60):
+        x = part.A_dagger(part.A(x / x.flatten(1).norm(dim=1)[:, None, None, None]))
+    largest = float(x.flatten(1).norm(dim=1).max())
+    assert 0.15 * part.dagger_gain() < largest < 1.02 * part.dagger_gain()
+    assert part.dagger_gain() > physics.dagger_gain()
+    # the data step that takes it for its length does not diverge
+    y, u = part.A(x), torch.zeros_like(x)
+    for _ in range(40):
+        u = u - Preconditioned().direction(u, y, part)
+    assert float((part.A(u) - y).norm()) < float(y.norm())
 
 
 def test_turned_operators_stay_within_the_limit_together() -> None:

@@ -49,7 +49,8 @@ class Penalised(Fit):
     """``|A x - y|^2 / (2 weight |A|^2)`` added to the regulariser, with images in units of a bright pixel.
 
     So ``weight`` is what the regulariser counts against the data: in denoising (``|A| = 1``) of images in [0, 1] it is
-    the usual factor in ``|x - y|^2 / 2 + weight TV(x)``. Neither the unit of the images nor that of ``A`` matters.
+    the usual factor in ``|x - y|^2 / 2 + weight TV(x)``. Neither the unit of the images nor that of ``A`` matters;
+    ``|A|`` is that of the whole batch where every sample has an operator of its own.
 
     Args:
         weight: > 0; larger is smoother, towards 0 it is :class:`Exact`.
