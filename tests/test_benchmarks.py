@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+
+from tests.toy_recipes import CT, write_recipe
 
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -18,33 +19,6 @@ BENCHMARKS = ROOT / "benchmarks"
 def benchmarks_are_importable(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.syspath_prepend(str(BENCHMARKS / "slow"))
-
-
-RECIPE = """
-[simulate]
-images = "images.npy"
-train = [0, 4]
-test = [4, 6]
-[data]
-measurements = "train.h5"
-test_measurements = "test.h5"
-test_truth = "test_truth.h5"
-[physics]
-name = "parallel_beam_ct"
-image_shape = [1, 12, 12]
-angles = 6
-[group]
-name = "rotations"
-n = 8
-[network]
-name = "unet"
-width = 4
-depth = 2
-[[loss]]
-name = "measurement_consistency"
-[training]
-minutes = 1
-"""
 
 
 def run(script, *words):
@@ -141,9 +115,9 @@ def test_the_page_is_written_with_the_race_where_it_was_run(tmp_path):
 
 
 def test_our_side_of_the_race_prints_its_looks(tmp_path):
-    np.save(tmp_path / "images.npy", np.random.default_rng(0).random((6, 12, 12), dtype=np.float32))
-    (tmp_path / "recipe.toml").write_text(RECIPE)
-    out = run("slow/our_side.py", tmp_path / "recipe.toml", "--minutes", "0.01", "--every", "1")
+    recipe = write_recipe(tmp_path, CT)
+    recipe.write_text(recipe.read_text().replace("steps = 2", "minutes = 1"))
+    out = run("slow/our_side.py", recipe, "--minutes", "0.01", "--every", "1")
     lines = [json.loads(line) for line in out.splitlines()]
     assert "recipe, 32-true" in lines[0]["about"]
     assert [line["steps"] for line in lines[1:]] == list(range(len(lines) - 1)) and len(lines) > 2

@@ -12,7 +12,6 @@ from nullsight.app.results_file import minutes_of
 from nullsight.app.runs import read_about, rebuild, reconstruct_with
 from nullsight.app.score_runs import Scored, named, score
 from nullsight.groups.base import Family
-from nullsight.losses import BankEquivariance
 from nullsight.outcome import Outcome
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.recipe import Experiment, recipe_text
@@ -152,11 +151,8 @@ def charts(runs: dict[str, Run]) -> tuple[Chart, ...]:
 
 def families(experiment: Experiment) -> list[Family]:
     """Return the transformations that were learned from: of the [group] section and of the loss terms, each once."""
-    terms = [loss for _, loss in experiment.loss.terms()]
-    named = [experiment.group, *(getattr(loss, "group", None) for loss in terms)]
-    frames = [loss.frames for loss in terms if isinstance(loss, BankEquivariance) and loss.frames is not None]
-    named += [family for one in frames for family in (one.group, one.images)]
-    known = {id(one): one for one in named if isinstance(one, Family)}
+    named = [experiment.group, *(family for _, loss in experiment.loss.terms() for family in loss.families)]
+    known = {id(one): one for one in named if one is not None}
     return list(known.values())
 
 

@@ -34,8 +34,8 @@ class BankEquivariance(Growing, Loss):
     give way. The bank begins with ``start`` and each image is renewed, now and then, with what the averaged (EMA)
     reconstructor makes of the sample's measurement, where ``refresh`` allows it. In evaluation, and so for held-out
     measurements, ``v = f(y)``, which says how consistent f is with itself: it is written down and chooses no weights.
-    The detached target is the one of Chen, Tachella, Davies, "Equivariant Imaging", ICCV
-    2021, equation (5), without its first gradient.
+    The detached target is the one of Chen, Tachella, Davies, "Equivariant Imaging", ICCV 2021, equation (5), without
+    its first gradient.
 
     Args:
         group: the transformations that leave the set of images as it is.
@@ -107,8 +107,6 @@ class BankEquivariance(Growing, Loss):
         self.problems = ReadyProblems(ready, every) if ready else None
         hidden = self._rule.hidden
         self.judge = None if hidden is None else Judge(self._rule, hidden, scaling)
-        for name in self.growing:
-            self.register_buffer(name, torch.zeros(0))
         self.register_buffer("version", torch.zeros((), dtype=torch.int64))
 
     @property
@@ -127,6 +125,12 @@ class BankEquivariance(Growing, Loss):
     def detail(self) -> str:
         """The group's name."""
         return type(self.group).__name__
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The transformations of images and of operators."""
+        named = () if self.frames is None else (self.frames.group, self.frames.images)
+        return (self.group, *(one for one in named if one is not None))
 
     def prepare(self, blocks: Iterable[Evidence]) -> None:
         """Fill the bank from the whole training set, and estimate the errors of its images where the rule asks."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from nullsight.groups.base import Family
 from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual, begun
 from nullsight.types import InputError, Scalar
 
@@ -71,6 +72,12 @@ class Loss(nn.Module, ABC):
     def detail(self) -> str:
         """What tells this term from others of its class in logs; ``""`` where nothing does."""
         return ""
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The transformations that this term learns from: its ``group``, where it has one."""
+        group = getattr(self, "group", None)
+        return (group,) if isinstance(group, Family) else ()
 
     def terms(self) -> "list[tuple[Weight, Loss]]":
         """Return the terms with their weights."""

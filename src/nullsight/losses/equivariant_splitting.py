@@ -38,7 +38,8 @@ class EquivariantSplitting(SplittingLoss):
         scaling: the units; which entries count is decided by ``kept`` and by what is measured.
 
     Raises:
-        InputError: ``kept`` below 0, or a crop below 1.
+        InputError: ``kept`` below 0, or a crop below 1; where it is computed, an operator or transformations that are
+            not linear.
 
     Example:
         >>> from nullsight.groups import Dihedral

@@ -49,8 +49,6 @@ class Judge(Growing):
     def __init__(self, rule: Refresh, split: Split, scaling: Scaling) -> None:
         super().__init__()
         self.rule, self.split, self.scaling = rule, split, scaling
-        for name in self.growing:
-            self.register_buffer(name, torch.zeros(0))
 
     def prepare(self, blocks: Iterable[Evidence], first: Image, solver: Reconstruct, maker: Maker) -> None:
         """Make the virtual problems of all samples and estimate the errors of their first images.

@@ -47,8 +47,6 @@ class ReadyProblems(Growing):
                 f"but {count} came"
             )
         self.count, self.every = count, every
-        for name in self.growing:
-            self.register_buffer(name, torch.zeros(0))
         self.frames = torch.zeros(0, dtype=torch.int64)
 
     def turn(self, ids: Tensor, epoch: int) -> Tensor:

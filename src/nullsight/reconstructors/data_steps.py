@@ -61,8 +61,8 @@ class ConjugateGradients(DataStep):
 
     ``u`` minus the direction is the k-th iterate, which minimises ``|W^(1/2) (A x - y)|`` over ``u`` plus the Krylov
     space of the first residual; in exact arithmetic the part of ``u`` in the null space of A never changes. One step is
-    exact where ``A^T W A`` is a projection (masks, unitary operators); with the ramp as W five are better
-    for tomography than ten without. Differentiated step by step (a few images of memory each). As the data steps of
+    exact where ``A^T W A`` is a projection (masks, unitary operators); with the ramp as W five are better for
+    tomography than ten without. Differentiated step by step (a few images of memory each). As the data steps of
     Aggarwal, Mani, Jacob, "MoDL", IEEE TMI 2019, without the penalty. Samples that fit to within rounding stay as they
     are.
 

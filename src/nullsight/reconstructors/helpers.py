@@ -89,9 +89,8 @@ class GroupAverage(Helper):
     It has ``F(y, A T_h) = T_h^-1 F(y, A)``, exactly where the group acts exactly: quarter turns and reflections
     (``Dihedral(4)``, eight passes of f) of square images, shifts. What f begins with is turned along instead of made
     anew in each frame; where that is not equivariant itself, as a solution by forward differences is only nearly, F is
-    nearly. f sees the operator ``A T_g`` and reconstructs an
-    image in that frame, so an f that uses measurements without their operator (``Direct``) is not for it. Sechaud et
-    al., "Equivariant splitting", arXiv 2510.00929.
+    nearly. f sees the operator ``A T_g`` and reconstructs an image in that frame, so an f that uses measurements
+    without their operator (``Direct``) is not for it. Sechaud et al., "Equivariant splitting", arXiv 2510.00929.
 
     Args:
         f: any reconstructor that uses the operator it is given.
