@@ -1,7 +1,9 @@
 """Noise as values: what the detector adds to the clean measurement ``A x``."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +15,15 @@ __all__ = ["TABLE", "Gaussian", "Noise", "Noiseless", "Poisson", "PoissonGaussia
 
 
 class Noise(ABC):
-    """A noise model: sampling around a clean measurement and its variance there."""
+    """A noise model: sampling around a clean measurement and its variance there.
+
+    Attributes:
+        gain: what the variance grows by with the clean measurement: ``variance = gain * clean + sigma^2``.
+        sigma: standard deviation of what does not depend on the clean measurement.
+    """
+
+    gain: float
+    sigma: float
 
     @abstractmethod
     def sample(self, clean: Measurement, stream: Stream) -> Measurement:
@@ -22,6 +32,21 @@ class Noise(ABC):
     @abstractmethod
     def variance(self, clean: Measurement) -> Tensor:
         """Return the variance of every entry, given the clean measurement."""
+
+    def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
+        """Return the logarithm of the density (or probability) of every entry of ``y``, given the clean measurement.
+
+        Raises:
+            InputError: a model without one in closed form.
+        """
+        raise InputError(
+            f"expected a noise whose likelihood has a closed form, such as Gaussian or Poisson, but that of "
+            f"{type(self).__name__} has none: weigh squared residuals by the inverse of its variance instead"
+        )
+
+    def variance_from(self, y: Measurement) -> Tensor:
+        """Return ``gain * y + sigma^2``, whose expectation is the variance of every entry, from the noisy ``y``."""
+        return self.gain * y + self.sigma**2
 
     def observe(self, clean: Measurement, measured: Tensor | None, stream: Stream) -> Measurement:
         """Return a noisy measurement that is zero where nothing is measured (``measured`` as the physics has it)."""
@@ -37,6 +62,9 @@ class Noiseless(Noise):
         >>> Noiseless().variance(torch.ones(1, 2))
         tensor([[0., 0.]])
     """
+
+    gain: ClassVar[float] = 0.0
+    sigma: ClassVar[float] = 0.0
 
     def sample(self, clean: Measurement, stream: Stream) -> Measurement:
         """Return the clean measurement itself."""
@@ -60,6 +88,7 @@ class Gaussian(Noise):
     """
 
     sigma: float
+    gain: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         _at_least_zero("sigma", self.sigma)
@@ -71,6 +100,12 @@ class Gaussian(Noise):
     def variance(self, clean: Measurement) -> Tensor:
         """Return ``sigma^2``."""
         return torch.full_like(clean, self.sigma**2)
+
+    def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
+        """Return that of the normal density; InputError where sigma is 0."""
+        if self.sigma == 0:
+            raise InputError("expected a sigma above 0 for a density, but 0 came: there is nothing random")
+        return -((y - clean) ** 2) / (2 * self.sigma**2) - math.log(self.sigma * math.sqrt(2 * math.pi))
 
 
 @dataclass(frozen=True)
@@ -92,6 +127,7 @@ class Poisson(Noise):
     """
 
     gain: float
+    sigma: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         if not self.gain > 0:
@@ -105,6 +141,11 @@ class Poisson(Noise):
     def variance(self, clean: Measurement) -> Tensor:
         """Return ``gain * max(clean, 0)``."""
         return self.gain * clean.clamp_min(0)
+
+    def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
+        """Return that of the counts ``y / gain``; -inf where the clean measurement is 0 or below and counts are not."""
+        counts, mean = y / self.gain, clean.clamp_min(0) / self.gain
+        return torch.special.xlogy(counts, mean) - mean - torch.lgamma(counts + 1)
 
 
 @dataclass(frozen=True)
