@@ -1,15 +1,15 @@
 """Stein's unbiased risk estimate: the error against the clean measurement, from the noisy one alone."""
 
-from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from nullsight.losses.base import Evidence, Loss
-from nullsight.losses.divergence import Divergence, FiniteDifference, root_mean_square, signs
+from nullsight.losses.base import Evidence, Loss, Player
+from nullsight.losses.divergence import Divergence, FiniteDifference, root_mean_square, skewed
 from nullsight.losses.errors import UNIT_NORM, Scaling
+from nullsight.losses.unknown import UnknownNoise
 from nullsight.noise import Noise
-from nullsight.physics.splits import measured_entries
 from nullsight.types import Measurement, Scalar
 
 FINITE_DIFFERENCE = FiniteDifference()
@@ -29,6 +29,11 @@ class SURE(Loss):
     unbiased risk estimator for image denoising in the presence of mixed Poisson-Gaussian noise", IEEE TIP 2014). With
     an equivariance term that measures with the same noise it is robust equivariant imaging: Chen, Tachella, Davies,
     "Robust equivariant imaging", CVPR 2022.
+
+    Where sigma (and gain) are not known, ``noise = UnknownNoise(...)``: they become multipliers that keep the sums of
+    derivatives at zero, ``min_f max_eta |h - y|^2 + 2 sum_i (eta_1 + eta_2 y_i) dh_i/dy_i``. The best such f loses to
+    the best one with the level known: its mean squared error is ``MMSE / (1 - MMSE / sigma^2)`` for Gaussian noise, and
+    eta ends above sigma^2 by the same factor. Tachella, Davies, Jacques, "UNSURE", ICLR 2025.
 
     Args:
         noise: of the measurements.
@@ -62,29 +67,45 @@ class SURE(Loss):
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the estimate for a batch, in squared units of the measurement."""
-        counted = self.scaling.counted(evidence)
-        weight = torch.ones_like(evidence.y) if counted is None else counted.expand(evidence.y.shape).to(evidence.y)
-        size = weight.flatten(1).sum(1).clamp_min(1)
-        unit = self.scaling.measurement_unit(evidence)
-        return (self._risk(evidence, weight) / size).mean() / unit**2
-
-    def _risk(self, evidence: Evidence, weight: Tensor) -> Tensor:
-        y, noise = evidence.y, self.noise
-
-        def measured_again(z: Measurement) -> Measurement:
-            # start is what f begins with on y itself; the same draws, so that what is random in f stays as it was
-            f = evidence.reconstruct(z, evidence.physics, draws=evidence.draws)
-            return evidence.physics.A(f)
-
-        h = evidence.physics.A(evidence.x1)
-        variance = weight * noise.variance_from(y)
-        risk = (weight * (h - y).square() - variance).flatten(1).sum(1)
-        if bool((variance != 0).any()):
-            stream = evidence.draws.of("sure probes")
-            risk = risk + 2 * self.divergence.of(measured_again, y, h, variance, stream)
+        y, noise, counted = evidence.y, self.noise, self._counted(evidence)
+        h, variance = evidence.physics.A(evidence.x1), noise.variance_from(y).detach()
+        risk = (h - y).square() - variance + 2 * variance * self._diagonal(evidence)
         if noise.gain and noise.sigma:
-            length = self.step * root_mean_square(y, weight)
-            b = signs(y, weight, evidence.draws.of("sure second probes"))
-            bent = measured_again(y + length * b) + measured_again(y - length * b) - 2 * h
-            risk = risk - 2 * noise.gain * noise.sigma**2 * (b * bent / length**2).flatten(1).sum(1)
-        return risk
+            length = self.step * root_mean_square(y, counted)
+            b = skewed(y, counted, evidence.draws.of("sure second probes"))
+            bent = self._again(evidence, y + length * b) + self._again(evidence, y - length * b) - 2 * h
+            risk = risk - 2 * float(noise.gain) * float(noise.sigma) ** 2 * b * bent / length**2
+        return self._mean(risk, evidence)
+
+    def objective(self, evidence: Evidence) -> Scalar:
+        """Return what an unknown level minimises: minus twice the sum of variances times derivatives, f fixed."""
+        return -2 * self._mean(self.noise.variance_from(evidence.y) * self._diagonal(evidence).detach(), evidence)
+
+    def players(self) -> tuple[Player, ...]:
+        """Return the noise where its level is unknown."""
+        if not isinstance(self.noise, UnknownNoise):
+            return ()
+        return (Player(self.noise, self.objective, self.noise.learning_rate),)
+
+    def _diagonal(self, evidence: Evidence) -> Tensor:
+        def estimate() -> Tensor:
+            stream, counted = evidence.draws.of("sure probes"), self._counted(evidence)
+            h = evidence.physics.A(evidence.x1)
+            return self.divergence.diagonal(partial(self._again, evidence), evidence.y, h, counted, stream)
+
+        return evidence.once(("diagonal", id(self)), estimate)
+
+    def _again(self, evidence: Evidence, y: Measurement) -> Measurement:
+        # with the same draws, so that what is random in f stays as it was; start belongs to y alone
+        return evidence.physics.A(evidence.reconstruct(y, evidence.physics, draws=evidence.draws))
+
+    def _counted(self, evidence: Evidence) -> Tensor:
+        counted = self.scaling.counted(evidence)
+        whole = torch.ones_like(evidence.y, dtype=torch.bool)
+        return whole if counted is None else counted & whole
+
+    def _mean(self, values: Tensor, evidence: Evidence) -> Scalar:
+        counted = self._counted(evidence)
+        sums = torch.where(counted, values, torch.zeros_like(values)).flatten(1).sum(1)
+        size = counted.flatten(1).sum(1).clamp_min(1)
+        return (sums / size).mean() / self.scaling.measurement_unit(evidence) ** 2
