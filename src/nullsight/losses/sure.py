@@ -18,11 +18,11 @@ FINITE_DIFFERENCE = FiniteDifference()
 class SURE(Loss):
     """An estimate of ``|A f(y) - A x|^2`` that needs no clean measurement: for noise, in place of consistency.
 
-    With ``h(y) = A f(y)`` and noise of variance ``gain * A x + sigma^2``, over the m measured entries,
+    With ``h(y) = A f(y)`` and noise of variance ``gain * A x + sigma^2`` it is, over the m measured entries,
 
-        ``(|h - y|^2 - sum_i v_i + 2 sum_i v_i dh_i/dy_i - 2 gain sigma^2 sum_i d^2h_i/dy_i^2) / m``,  ``v = gain y + sigma^2``.
+        ``(|h - y|^2 - sum_i v_i + 2 sum_i v_i dh_i/dy_i - 2 gain sigma^2 sum_i d^2h_i/dy_i^2) / m``
 
-    For Gaussian noise its mean is exactly the error against the clean measurement, for every f (Stein, "Estimation of
+    with ``v = gain y + sigma^2``. For Gaussian noise its mean is exactly the error against the clean measurement, for every f (Stein, "Estimation of
     the mean of a multivariate normal distribution", Annals of Statistics 1981). For Poisson noise Hudson's identity has
     differences of one count, ``h_i(y) - h_i(y - gain e_i)``, in the place of derivatives: exact where h is linear, to
     first order in the gain otherwise (Hudson, Annals of Statistics 1978; Le Montagner, Angelini, Olivo-Marin, "An

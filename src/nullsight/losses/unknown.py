@@ -15,28 +15,28 @@ class UnknownNoise(nn.Module, Noise):
     above 0, is in every checkpoint, and is moved once a step, after f.
 
     Args:
-        sigma: the standard deviation to begin with, in the measurement's unit; 0: there is no such noise.
-        gain: the value of one count to begin with; 0: nothing is counted.
+        first_sigma: the standard deviation to begin with, in the measurement's unit; 0: there is no such noise.
+        first_gain: the value of one count to begin with; 0: nothing is counted.
         learning_rate: of the logarithms of both, in an Adam of their own.
 
     Raises:
         InputError: neither of them above 0, one below, or a learning rate that is not above 0.
 
     Example:
-        >>> noise = UnknownNoise(sigma=0.1)
+        >>> noise = UnknownNoise(first_sigma=0.1)
         >>> round(float(noise.sigma), 6), float(noise.gain)
         (0.1, 0.0)
     """
 
-    def __init__(self, sigma: float = 0.0, gain: float = 0.0, learning_rate: float = 0.01) -> None:
+    def __init__(self, first_sigma: float = 0.0, first_gain: float = 0.0, learning_rate: float = 0.01) -> None:
         super().__init__()
-        if min(sigma, gain) < 0 or max(sigma, gain) == 0 or not learning_rate > 0:
+        if min(first_sigma, first_gain) < 0 or max(first_sigma, first_gain) == 0 or not learning_rate > 0:
             raise InputError(
-                f"expected sigma or gain above 0 to begin with, none below, and a learning rate above 0, but {sigma}, "
-                f"{gain} and {learning_rate} came: a guess within a factor of ten will do"
+                f"expected sigma or gain above 0 to begin with, none below, and a learning rate above 0, but "
+                f"{first_sigma}, {first_gain} and {learning_rate} came: a guess within a factor of ten will do"
             )
-        self.first_sigma, self.first_gain, self.learning_rate = sigma, gain, learning_rate
-        levels = [value for value in (sigma, gain) if value > 0]
+        self.first_sigma, self.first_gain, self.learning_rate = first_sigma, first_gain, learning_rate
+        levels = [value for value in (first_sigma, first_gain) if value > 0]
         self.logarithms = nn.Parameter(torch.tensor(levels).log())
 
     @property
