@@ -64,7 +64,8 @@ class DataSection(_Strict):
 class SimulateSection(_Strict):
     """Images to make measurements from with ``nullsight simulate``; ``train`` and ``test`` are [first, end).
 
-    ``shrink = 2`` takes the means of 2 x 2 pixels.
+    ``shrink = 2`` takes the means of 2 x 2 pixels. ``noise`` is what the measurements get, where that is another than
+    the [noise] to be reckoned with.
     """
 
     images: str
@@ -74,6 +75,7 @@ class SimulateSection(_Strict):
     test: tuple[int, int] | None = None
     shrink: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0)] = 0
+    noise: Part | None = None
 
 
 class TrainingSection(_Strict):

@@ -17,7 +17,7 @@ from nullsight.data import (
     write_truth,
 )
 from nullsight.draws import stable_hash
-from nullsight.noise import Noise, Noiseless
+from nullsight.noise import Noise, Noiseless, UnknownNoise
 from nullsight.outcome import Outcome
 from nullsight.physics.base import Physics
 from nullsight.recipe import build_physics
@@ -55,8 +55,10 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
         raise InputError("expected [physics] in the recipe to measure with, but it has none: add it")
     physics = build_physics(recipe.physics.model_dump(), root, {})
     noise: Noise = Noiseless()
-    if recipe.noise is not None:
-        noise = build(recipe.noise.model_dump(), Noise, "[noise]", Context(root=root))
+    if (written := section.noise or recipe.noise) is not None:
+        noise = build(written.model_dump(), Noise, "[simulate.noise]" if section.noise else "[noise]", Context(root=root))
+    if isinstance(noise, UnknownNoise):
+        raise InputError("expected noise of a known level to simulate, but unknown_noise came: add [simulate.noise]")
     file = read_images(place(section.images, root), section.key, section.axes)
     jobs = _jobs(recipe, section, root, len(file.values))
     for path in (path for job in jobs for path in (job.measurements, job.truth) if path is not None):

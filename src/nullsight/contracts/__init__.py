@@ -45,6 +45,7 @@ from nullsight.contracts.reconstructors import (
     assert_runs_on,
     assert_same_shape,
 )
+from nullsight.contracts.risk import assert_unbiased
 
 __all__ = [
     "ContractError",
@@ -77,6 +78,7 @@ __all__ = [
     "assert_scalar",
     "assert_split_independent",
     "assert_subset",
+    "assert_unbiased",
     "assert_zero",
     "check_group",
     "check_physics",

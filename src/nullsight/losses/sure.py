@@ -7,10 +7,9 @@ from torch import Tensor
 
 from nullsight.losses.base import Evidence, Loss, Player
 from nullsight.losses.divergence import Divergence, FiniteDifference, root_mean_square, skewed
-from nullsight.losses.errors import UNIT_NORM, Scaling
-from nullsight.losses.unknown import UnknownNoise
-from nullsight.noise import Noise
-from nullsight.types import Measurement, Scalar
+from nullsight.losses.errors import UNIT_NORM, Scaling, mean_over
+from nullsight.noise import Noise, UnknownNoise
+from nullsight.types import InputError, Measurement, Scalar
 
 FINITE_DIFFERENCE = FiniteDifference()
 
@@ -22,13 +21,13 @@ class SURE(Loss):
 
         ``(|h - y|^2 - sum_i v_i + 2 sum_i v_i dh_i/dy_i - 2 gain sigma^2 sum_i d^2h_i/dy_i^2) / m``
 
-    with ``v = gain y + sigma^2``. For Gaussian noise its mean is exactly the error against the clean measurement, for every f (Stein, "Estimation of
-    the mean of a multivariate normal distribution", Annals of Statistics 1981). For Poisson noise Hudson's identity has
-    differences of one count, ``h_i(y) - h_i(y - gain e_i)``, in the place of derivatives: exact where h is linear, to
-    first order in the gain otherwise (Hudson, Annals of Statistics 1978; Le Montagner, Angelini, Olivo-Marin, "An
-    unbiased risk estimator for image denoising in the presence of mixed Poisson-Gaussian noise", IEEE TIP 2014). With
-    an equivariance term that measures with the same noise it is robust equivariant imaging: Chen, Tachella, Davies,
-    "Robust equivariant imaging", CVPR 2022.
+    with ``v = gain y + sigma^2``. For Gaussian noise its mean is exactly the error against the clean measurement, for
+    every f (Stein, "Estimation of the mean of a multivariate normal distribution", Annals of Statistics 1981). For
+    Poisson noise Hudson's identity has differences of one count, ``h_i(y) - h_i(y - gain e_i)``, in the place of
+    derivatives: exact where h is linear, to first order in the gain otherwise (Hudson, Annals of Statistics 1978; Le
+    Montagner, Angelini, Olivo-Marin, "An unbiased risk estimator for image denoising in the presence of mixed
+    Poisson-Gaussian noise", IEEE TIP 2014). With an equivariance term that measures with the same noise it is robust
+    equivariant imaging: Chen, Tachella, Davies, "Robust equivariant imaging", CVPR 2022.
 
     Where sigma (and gain) are not known, ``noise = UnknownNoise(...)``: they become multipliers that keep the sums of
     derivatives at zero, ``min_f max_eta |h - y|^2 + 2 sum_i (eta_1 + eta_2 y_i) dh_i/dy_i``. The best such f loses to
@@ -40,6 +39,9 @@ class SURE(Loss):
         divergence: how the sum of derivatives is estimated.
         step: of second derivatives, relative to the measurement, > 0; only with counts and electronic noise together.
         scaling: the unit.
+
+    Raises:
+        InputError: a step of 0 or less.
 
     Example:
         >>> from nullsight.groups import Rotations
@@ -58,6 +60,8 @@ class SURE(Loss):
         scaling: Scaling = UNIT_NORM,
     ) -> None:
         super().__init__()
+        if not step > 0:
+            raise InputError(f"expected a step above 0 for second derivatives, but {step} came")
         self.noise, self.divergence, self.step, self.scaling = noise, divergence, step, scaling
 
     @property
@@ -65,16 +69,19 @@ class SURE(Loss):
         """The noise's name."""
         return type(self.noise).__name__
 
+    @property
+    def chooses(self) -> bool:  # type: ignore[override]
+        """Whether its values can be compared over time: not while the level itself moves."""
+        return not isinstance(self.noise, UnknownNoise)
+
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the estimate for a batch, in squared units of the measurement."""
-        y, noise, counted = evidence.y, self.noise, self._counted(evidence)
-        h, variance = evidence.physics.A(evidence.x1), noise.variance_from(y).detach()
+        y, level = evidence.y, self.noise.levels()
+        h, variance = evidence.physics.A(evidence.x1), self.noise.variance_from(y).detach()
         risk = (h - y).square() - variance + 2 * variance * self._diagonal(evidence)
-        if noise.gain and noise.sigma:
-            length = self.step * root_mean_square(y, counted)
-            b = skewed(y, counted, evidence.draws.of("sure second probes"))
-            bent = self._again(evidence, y + length * b) + self._again(evidence, y - length * b) - 2 * h
-            risk = risk - 2 * float(noise.gain) * float(noise.sigma) ** 2 * b * bent / length**2
+        bend = 2 * float(level.gain) * float(level.sigma) ** 2
+        if bend:
+            risk = risk - bend * self._second_diagonal(evidence, h)
         return self._mean(risk, evidence)
 
     def objective(self, evidence: Evidence) -> Scalar:
@@ -91,13 +98,15 @@ class SURE(Loss):
         def estimate() -> Tensor:
             stream, counted = evidence.draws.of("sure probes"), self._counted(evidence)
             h = evidence.physics.A(evidence.x1)
-            return self.divergence.diagonal(partial(self._again, evidence), evidence.y, h, counted, stream)
+            return self.divergence.diagonal(partial(_measured_again, evidence), evidence.y, h, counted, stream)
 
         return evidence.once(("diagonal", id(self)), estimate)
 
-    def _again(self, evidence: Evidence, y: Measurement) -> Measurement:
-        # with the same draws, so that what is random in f stays as it was; start belongs to y alone
-        return evidence.physics.A(evidence.reconstruct(y, evidence.physics, draws=evidence.draws))
+    def _second_diagonal(self, evidence: Evidence, h: Measurement) -> Tensor:
+        y, counted, again = evidence.y, self._counted(evidence), partial(_measured_again, evidence)
+        length = self.step * root_mean_square(y, counted)
+        b = skewed(y, counted, evidence.draws.of("sure second probes"))
+        return b * (again(y + length * b) + again(y - length * b) - 2 * h) / length**2
 
     def _counted(self, evidence: Evidence) -> Tensor:
         counted = self.scaling.counted(evidence)
@@ -105,7 +114,9 @@ class SURE(Loss):
         return whole if counted is None else counted & whole
 
     def _mean(self, values: Tensor, evidence: Evidence) -> Scalar:
-        counted = self._counted(evidence)
-        sums = torch.where(counted, values, torch.zeros_like(values)).flatten(1).sum(1)
-        size = counted.flatten(1).sum(1).clamp_min(1)
-        return (sums / size).mean() / self.scaling.measurement_unit(evidence) ** 2
+        return mean_over(values, self._counted(evidence)) / self.scaling.measurement_unit(evidence) ** 2
+
+
+def _measured_again(evidence: Evidence, y: Measurement) -> Measurement:
+    # with the same draws, so that what is random in f stays as it was; evidence.start belongs to evidence.y alone
+    return evidence.physics.A(evidence.reconstruct(y, evidence.physics, draws=evidence.draws))

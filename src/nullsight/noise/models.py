@@ -1,57 +1,14 @@
-"""Noise as values: what the detector adds to the clean measurement ``A x``."""
+"""Noise as values: none, normal, counts, both."""
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from nullsight.draws import Stream
+from nullsight.noise.base import Levels, Noise
 from nullsight.types import InputError, Measurement
-
-__all__ = ["TABLE", "Gaussian", "Noise", "Noiseless", "Poisson", "PoissonGaussian"]
-
-
-class Noise(ABC):
-    """A noise model: sampling around a clean measurement and its variance there.
-
-    Attributes:
-        gain: what the variance grows by with the clean measurement: ``variance = gain * clean + sigma^2``.
-        sigma: standard deviation of what does not depend on the clean measurement.
-    """
-
-    gain: float
-    sigma: float
-
-    @abstractmethod
-    def sample(self, clean: Measurement, stream: Stream) -> Measurement:
-        """Return a noisy measurement; its gradient with respect to ``clean`` is stated by each model."""
-
-    @abstractmethod
-    def variance(self, clean: Measurement) -> Tensor:
-        """Return the variance of every entry, given the clean measurement."""
-
-    def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
-        """Return the logarithm of the density (or probability) of every entry of ``y``, given the clean measurement.
-
-        Raises:
-            InputError: a model without one in closed form.
-        """
-        raise InputError(
-            f"expected a noise whose likelihood has a closed form, such as Gaussian or Poisson, but that of "
-            f"{type(self).__name__} has none: weigh squared residuals by the inverse of its variance instead"
-        )
-
-    def variance_from(self, y: Measurement) -> Tensor:
-        """Return ``gain * y + sigma^2``, whose expectation is the variance of every entry, from the noisy ``y``."""
-        return self.gain * y + self.sigma**2
-
-    def observe(self, clean: Measurement, measured: Tensor | None, stream: Stream) -> Measurement:
-        """Return a noisy measurement that is zero where nothing is measured (``measured`` as the physics has it)."""
-        noisy = self.sample(clean, stream)
-        return noisy if measured is None else torch.where(measured, noisy, torch.zeros_like(noisy))
 
 
 @dataclass(frozen=True)
@@ -63,9 +20,6 @@ class Noiseless(Noise):
         tensor([[0., 0.]])
     """
 
-    gain: ClassVar[float] = 0.0
-    sigma: ClassVar[float] = 0.0
-
     def sample(self, clean: Measurement, stream: Stream) -> Measurement:
         """Return the clean measurement itself."""
         return clean
@@ -73,6 +27,10 @@ class Noiseless(Noise):
     def variance(self, clean: Measurement) -> Tensor:
         """Return zeros."""
         return torch.zeros_like(clean)
+
+    def levels(self) -> Levels:
+        """Return zeros."""
+        return Levels(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -82,13 +40,15 @@ class Gaussian(Noise):
     Args:
         sigma: standard deviation of every real component, in the measurement's unit, >= 0.
 
+    Raises:
+        InputError: a sigma below 0.
+
     Example:
         >>> Gaussian(0.1).variance(torch.zeros(1, 1))
         tensor([[0.0100]])
     """
 
     sigma: float
-    gain: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         _at_least_zero("sigma", self.sigma)
@@ -100,6 +60,10 @@ class Gaussian(Noise):
     def variance(self, clean: Measurement) -> Tensor:
         """Return ``sigma^2``."""
         return torch.full_like(clean, self.sigma**2)
+
+    def levels(self) -> Levels:
+        """Return no gain, and sigma."""
+        return Levels(0.0, self.sigma)
 
     def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
         """Return that of the normal density; InputError where sigma is 0."""
@@ -127,7 +91,6 @@ class Poisson(Noise):
     """
 
     gain: float
-    sigma: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         if not self.gain > 0:
@@ -141,6 +104,10 @@ class Poisson(Noise):
     def variance(self, clean: Measurement) -> Tensor:
         """Return ``gain * max(clean, 0)``."""
         return self.gain * clean.clamp_min(0)
+
+    def levels(self) -> Levels:
+        """Return the gain, and no sigma."""
+        return Levels(self.gain, 0.0)
 
     def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
         """Return that of the counts ``y / gain``; -inf where the clean measurement is 0 or below and counts are not."""
@@ -179,13 +146,9 @@ class PoissonGaussian(Noise):
         """Return ``gain * max(clean, 0) + sigma^2``."""
         return Poisson(self.gain).variance(clean) + self.sigma**2
 
-
-TABLE: dict[str, type[Noise]] = {
-    "noiseless": Noiseless,
-    "gaussian": Gaussian,
-    "poisson": Poisson,
-    "poisson_gaussian": PoissonGaussian,
-}
+    def levels(self) -> Levels:
+        """Return both."""
+        return Levels(self.gain, self.sigma)
 
 
 def _at_least_zero(name: str, value: float) -> None:
