@@ -9,7 +9,7 @@ from nullsight.draws import Draws
 from nullsight.losses import Recorrupted
 from nullsight.noise import RECORRUPTIONS, Gaussian, GaussianPair, Noise, Poisson, PoissonPair, Recorruption
 from nullsight.types import InputError
-from tests.cases.losses import M, N, LinearF, randn
+from tests.cases.losses import LinearF, M, N, randn
 from tests.test_sure import SEEN, Bent, positive_problem
 
 PAIRS: list[tuple[Noise, Recorruption]] = [
@@ -58,7 +58,12 @@ def test_a_wrong_level_is_found() -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: GaussianPair(0.0), lambda: GaussianPair(1.0, 0.0), lambda: PoissonPair(0.0), lambda: PoissonPair(1.0, 1.0)],
+    [
+        lambda: GaussianPair(0.0),
+        lambda: GaussianPair(1.0, 0.0),
+        lambda: PoissonPair(0.0),
+        lambda: PoissonPair(1.0, 1.0),
+    ],
 )
 def test_senseless_settings_are_refused(make: object) -> None:
     with pytest.raises(InputError, match="expected"):

@@ -10,6 +10,7 @@ from nullsight.draws import Draws, Stream
 from nullsight.groups.base import FiniteGroup
 from nullsight.losses import (
     L1,
+    SURE,
     AdversarialEquivariance,
     AffineContrast,
     AsPublished,
@@ -19,6 +20,7 @@ from nullsight.losses import (
     Equivariance,
     EquivariantSplitting,
     Evidence,
+    ExactProduct,
     Gamma,
     GroupAction,
     Huber,
@@ -27,12 +29,10 @@ from nullsight.losses import (
     Loss,
     MeasurementConsistency,
     PerturbedOperator,
-    ExactProduct,
     PreconditionedConsistency,
     Recorrupted,
     Splitting,
     Supervised,
-    SURE,
     ThroughDagger,
 )
 from nullsight.losses.bank import NOISELESS

@@ -7,13 +7,13 @@ from pathlib import Path
 from torch import Tensor
 
 from nullsight.app.inputs import checksums, read_inputs, read_references
-from nullsight.assemble import Context, build, describe, place
+from nullsight.app.noise_of import with_noise_estimated
+from nullsight.assemble import place
 from nullsight.data import MeasurementSet, TruthSet
 from nullsight.data.datasets import split
 from nullsight.metrics import psnr, reference_peak
-from nullsight.noise import ESTIMATES, Estimate
 from nullsight.recipe import Experiment, build_experiment
-from nullsight.schema import DataSection, Part, Recipe
+from nullsight.schema import DataSection, Recipe
 from nullsight.training import Observer, TruthScore
 from nullsight.training.evidence import check_truth
 from nullsight.types import InputError
@@ -60,7 +60,7 @@ def prepare(recipe: Recipe, root: Path, arrays: Mapping[str, Tensor]) -> Ready:
     if section.measurements is None:
         raise InputError("expected measurements in the recipe's [data], but none are named: add measurements = ...")
     inputs = read_inputs(section.measurements, section, recipe.physics, root, arrays)
-    recipe = _with_noise_estimated(recipe, inputs.data, root)
+    recipe = with_noise_estimated(recipe, inputs.data, root)
     experiment = build_experiment(recipe, inputs.data.physics, inputs.noise, root, arrays)
     needs = bool(experiment.loss.needs_truth)
     if needs and section.truth is None:
@@ -81,15 +81,6 @@ def prepare(recipe: Recipe, root: Path, arrays: Mapping[str, Tensor]) -> Ready:
         observers=_observers(recipe, root, arrays),
         sources=checksums(*_files(section, root, with_truth=needs)),
     )
-
-
-def _with_noise_estimated(recipe: Recipe, data: MeasurementSet, root: Path) -> Recipe:
-    """Return the recipe with the noise that its [noise] finds in the measurements, where that is an estimate."""
-    if recipe.noise is None or recipe.noise.name not in ESTIMATES:
-        return recipe
-    estimate: Estimate = build(recipe.noise.model_dump(), Estimate, "[noise]", Context(root=root))
-    found = estimate.of(data.y, data.physics.measured)
-    return recipe.model_copy(update={"noise": Part(**describe(found, {}, "noise"))})
 
 
 def read_groups(path: Path) -> tuple[str, ...]:

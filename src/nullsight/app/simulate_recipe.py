@@ -56,7 +56,9 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
     physics = build_physics(recipe.physics.model_dump(), root, {})
     noise: Noise = Noiseless()
     if (written := section.noise or recipe.noise) is not None:
-        noise = build(written.model_dump(), Noise, "[simulate.noise]" if section.noise else "[noise]", Context(root=root))
+        noise = build(
+            written.model_dump(), Noise, "[simulate.noise]" if section.noise else "[noise]", Context(root=root)
+        )
     if isinstance(noise, UnknownNoise):
         raise InputError("expected noise of a known level to simulate, but unknown_noise came: add [simulate.noise]")
     file = read_images(place(section.images, root), section.key, section.axes)

@@ -39,7 +39,9 @@ class Recorrupted(Loss):
         measured = evidence.physics.measured
         if measured is None:
             return seen, judged
-        return torch.where(measured, seen, torch.zeros_like(seen)), torch.where(measured, judged, torch.zeros_like(seen))
+        return torch.where(measured, seen, torch.zeros_like(seen)), torch.where(
+            measured, judged, torch.zeros_like(seen)
+        )
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the estimate for a batch, in squared units of the measurement."""

@@ -74,6 +74,14 @@ class SURE(Loss):
         """Whether its values can be compared over time: not while the level itself moves."""
         return not isinstance(self.noise, UnknownNoise)
 
+    @property
+    def learned(self) -> dict[str, float]:
+        """The level of the moment, where it is unknown, in the measurement's unit."""
+        if not isinstance(self.noise, UnknownNoise):
+            return {}
+        with torch.no_grad():
+            return {name: float(value) for name, value in self.noise.levels()._asdict().items() if float(value)}
+
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the estimate for a batch, in squared units of the measurement."""
         y, level = evidence.y, self.noise.levels()
