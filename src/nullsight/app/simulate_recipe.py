@@ -13,6 +13,7 @@ from nullsight.data import (
     block_means,
     read_images,
     simulate,
+    with_smooth_phase,
     write_measurements,
     write_truth,
 )
@@ -70,6 +71,8 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
     for job in jobs:
         names = tuple(file.names[i] if file.names else str(i) for i in job.rows)
         images = block_means(file.values[job.rows.start : job.rows.stop].to(_precision(physics)), section.shrink)
+        if section.phase is not None:
+            images = with_smooth_phase(images, section.phase, seed=job.seed)
         if overwrite or not job.measurements.exists():
             lines.append(_measure(job, images, names, physics, noise))
         if job.truth is not None and (overwrite or not job.truth.exists()):
