@@ -10,6 +10,7 @@ from nullsight.noise import (
     FromNeighbours,
     FromRegion,
     FromRepetitions,
+    FromRim,
     Gaussian,
     Noise,
     Noiseless,
@@ -68,6 +69,10 @@ def test_from_a_region_and_from_detail() -> None:
     region = torch.zeros(1, 40, 64, dtype=torch.bool)
     region[..., 30:34] = True
     dark = noisy(Gaussian(3.0), torch.zeros_like(ramps()))
+    bright = dark.clone()
+    bright[..., 8:-8] += ramps()[..., 8:-8]
+    assert FromRim(0.24).of(bright).sigma == pytest.approx(3.0, rel=0.05)
+    assert FromRim(0.24, (-2, -1)).of(bright).sigma == pytest.approx(3.0, rel=0.1)
     assert FromRegion(region).of(dark).sigma == pytest.approx(3.0, rel=0.05)
 
 
@@ -75,6 +80,7 @@ def test_from_a_region_and_from_detail() -> None:
     ("call", "words"),
     [
         (lambda: FromRegion(torch.zeros(1, 40, 64, dtype=torch.bool)).of(ramps(1)), "16 values"),
+        (lambda: FromRim(0.0), "share"),
         (lambda: FromDetail().of(torch.zeros(1, 1, 1)), "2 entries"),
         (lambda: FromRepetitions().of(ramps(1)), "2 repetitions"),
         (lambda: FromRepetitions().of(torch.ones(3, 4)), "Noiseless"),
@@ -88,4 +94,4 @@ def test_too_little_is_said(call: object, words: str) -> None:
 
 
 def test_table() -> None:
-    assert set(ESTIMATES.values()) == {FromDetail, FromNeighbours, FromRegion, FromRepetitions}
+    assert set(ESTIMATES.values()) == {FromDetail, FromNeighbours, FromRegion, FromRepetitions, FromRim}

@@ -8,6 +8,7 @@ from nullsight.noise.estimates import (
     FromNeighbours,
     FromRegion,
     FromRepetitions,
+    FromRim,
 )
 from nullsight.noise.models import Gaussian, Noiseless, Poisson, PoissonGaussian
 from nullsight.noise.recorruption import RECORRUPTIONS, GaussianPair, PoissonPair, Recorruption
@@ -22,6 +23,7 @@ __all__ = [
     "FromNeighbours",
     "FromRegion",
     "FromRepetitions",
+    "FromRim",
     "Gaussian",
     "GaussianPair",
     "Levels",

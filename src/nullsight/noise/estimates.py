@@ -58,6 +58,40 @@ class FromRegion(Estimate):
 
 
 @dataclass(frozen=True)
+class FromRim(Estimate):
+    """As :class:`FromRegion`, for the entries near both ends of some axes: outer detector bins, highest frequencies.
+
+    Args:
+        share: of each axis, above 0 and below 1, half of it at either end.
+        axes: an entry must lie near an end along all of these.
+
+    Raises:
+        InputError: a share out of its range.
+
+    Example:
+        >>> FromRim(0.5).of(torch.arange(40.0)[None])
+        Gaussian(sigma=16.217274740226856)
+    """
+
+    share: float = 0.1
+    axes: tuple[int, ...] = (-1,)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise InputError(f"expected a share between 0 and 1, but {self.share} came")
+
+    def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
+        """Return the standard deviation of the rim's measured values, of 16 at least."""
+        rim = torch.ones(y.shape[1:], dtype=torch.bool, device=y.device)
+        for axis in self.axes:
+            size = y.shape[axis]
+            place = torch.arange(size, device=y.device)
+            near = torch.minimum(place, size - 1 - place) < self.share / 2 * size
+            rim &= near.reshape(-1, *[1] * (-axis - 1))
+        return FromRegion(rim).of(y, measured)
+
+
+@dataclass(frozen=True)
 class FromDetail(Estimate):
     """Gaussian noise, from differences of neighbours, by a robust median: for smooth measurements.
 
@@ -181,6 +215,7 @@ def _line(mean: Tensor, variance: Tensor) -> Noise:
 
 ESTIMATES: dict[str, type[Estimate]] = {
     "from_region": FromRegion,
+    "from_rim": FromRim,
     "from_detail": FromDetail,
     "from_neighbours": FromNeighbours,
     "from_repetitions": FromRepetitions,
