@@ -52,18 +52,25 @@ def test_from_neighbours(noise: Noise) -> None:
     close(FromNeighbours(-2).of(turned), noise, 0.15)
 
 
+def near(found: Noise) -> None:
+    """Check variances, not levels: edges move gain and sigma against each other."""
+    levels = torch.tensor([30.0, 100.0, 180.0])
+    ratio = found.variance(levels) / PoissonGaussian(0.5, 3.0).variance(levels)
+    assert 0.85 < float(ratio.min()) and float(ratio.max()) < 1.3
+
+
 def test_edges_and_what_is_not_measured_move_the_estimate_little() -> None:
     clean = ramps()
     clean[..., 20:22] += 100
     y = noisy(PoissonGaussian(0.5, 3.0), clean)
-    close(FromNeighbours().of(y), PoissonGaussian(0.5, 3.0), 0.3)
+    near(FromNeighbours().of(y))
     measured = Draws(0, 0, (0,)).of("mask").uniform((1, 40, 64)) < 0.8
     found = FromNeighbours().of(torch.where(measured, y, 0.0), measured)
-    close(found, PoissonGaussian(0.5, 3.0), 0.3)
+    near(found)
 
 
 def test_from_a_region_and_from_detail() -> None:
-    y = noisy(Gaussian(3.0), ramps())
+    y = noisy(Gaussian(3.0), 0.1 * ramps())
     assert FromDetail().of(y).sigma == pytest.approx(3.0, rel=0.05)
     assert FromDetail((-1,)).of(y).sigma == pytest.approx(3.0, rel=0.05)
     region = torch.zeros(1, 40, 64, dtype=torch.bool)
@@ -79,7 +86,7 @@ def test_from_a_region_and_from_detail() -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: FromRegion(torch.zeros(1, 40, 64, dtype=torch.bool)).of(ramps(1)), "16 values"),
+        (lambda: FromRegion(torch.zeros(1, 40, 64, dtype=torch.bool)).of(ramps(1)), "16 measured values"),
         (lambda: FromRim(0.0), "share"),
         (lambda: FromDetail().of(torch.zeros(1, 1, 1)), "2 entries"),
         (lambda: FromRepetitions().of(ramps(1)), "2 repetitions"),

@@ -4,7 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
-from nullsight.app import load
+from nullsight.app.runs import rebuild
 from nullsight.data import read_measurements
 from nullsight.losses import SURE, Equivariance
 from nullsight.noise import Gaussian, UnknownNoise
@@ -33,7 +33,7 @@ def test_the_container_says_what_was_simulated_whatever_is_reckoned_with(tmp_pat
     assert shell("simulate", recipe) == 0
     assert read_measurements(tmp_path / "data" / "train.h5").noise == {"name": "gaussian", "sigma": 0.1}
     assert shell("fit", recipe, "-o", tmp_path / "run") == 0
-    sure, equivariance = (loss for _, loss in load(tmp_path / "run").loss.terms())
+    sure, equivariance = (loss for _, loss in rebuild(tmp_path / "run")[0].loss.terms())
     assert sure.noise == equivariance.noise == Gaussian(0.7)
 
 
@@ -41,7 +41,7 @@ def test_unknown_levels_are_shared_after_rebuilding(tmp_path: Path, shell: Shell
     recipe = recipe_with(tmp_path, '[noise]\nname = "unknown_noise"\nfirst_sigma = 0.3\n')
     assert shell("simulate", recipe) == 0
     assert shell("fit", recipe, "-o", tmp_path / "run") == 0
-    (_, sure), (_, equivariance) = load(tmp_path / "run").loss.terms()
+    (_, sure), (_, equivariance) = rebuild(tmp_path / "run")[0].loss.terms()
     assert isinstance(sure, SURE)
     assert isinstance(equivariance, Equivariance)
     assert isinstance(sure.noise, UnknownNoise)

@@ -1,5 +1,6 @@
 """Stein's risk estimate against the true error, in closed form and over many draws."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -36,33 +37,38 @@ def positive_problem(seen: Tensor | None = None) -> tuple[ToyMatrix, Tensor]:
     return ToyMatrix(toy_matrix().abs(), seen), (1 + randn(1, N, seed=2).abs())[:, None]
 
 
+def nearly() -> LinearF:
+    """Return an f that gives most of the measurement back: its error is about that of the noise."""
+    return LinearF(0.7 * torch.linalg.pinv(toy_matrix().abs()) + 0.05 * randn(N, M, seed=3))
+
+
 @pytest.mark.parametrize("noise", LEVELS, ids=repr)
 @pytest.mark.parametrize("divergence", [FiniteDifference(), ExactProduct(2)], ids=repr)
 @pytest.mark.parametrize("seen", [None, SEEN], ids=["all", "masked"])
 def test_the_mean_is_the_error_for_linear_f(noise: Noise, divergence: Divergence, seen: Tensor | None) -> None:
     physics, x = positive_problem(seen)
-    assert_unbiased(SURE(noise, divergence), noise, physics, x, LinearF(0.3 * randn(N, M, seed=3)))
+    assert_unbiased(SURE(noise, divergence), noise, physics, x, nearly())
 
 
 @pytest.mark.parametrize("noise", LEVELS, ids=repr)
 def test_the_bias_of_first_order_for_bent_f_is_what_the_formula_leaves(noise: Noise) -> None:
     physics, x = positive_problem()
-    f = Bent(0.1 * randn(N, M, seed=3), 0.1)
+    f = Bent(nearly().weight.detach(), 0.1)
     level = noise.levels()
     # h_i(y) - h_i(y - g e_i) = g B_ii (1 + 2 c y_i) - c g^2 B_ii: the derivative leaves the second part out
-    diagonal = (physics.matrix[0] @ f.weight).diagonal()
-    left = 2 * f.bend * level.gain**2 * (diagonal * physics.A(x)[0]).mean() / physics.norm() ** 2
-    assert_unbiased(SURE(noise), noise, physics, x, f, bias=float(left), count=40_000)
+    diagonal = (physics.matrix[0] @ f.weight).diagonal().detach()
+    left = 2 * f.bend * level.gain**2 * float((diagonal * physics.A(x)[0]).mean()) / physics.norm() ** 2
+    assert_unbiased(SURE(noise), noise, physics, x, f, bias=left, count=40_000)
     if level.gain:
         with pytest.raises(AssertionError, match="off by"):
-            assert_unbiased(SURE(noise), noise, physics, x, f, bias=float(left) + 0.1, count=40_000)
+            assert_unbiased(SURE(noise), noise, physics, x, f, bias=left + 0.01, count=40_000)
 
 
 @pytest.mark.parametrize("wrong", [Gaussian(0.4), Poisson(0.2), Noiseless()], ids=repr)
 def test_another_noise_than_the_true_one_is_found(wrong: Noise) -> None:
     physics, x = positive_problem()
     with pytest.raises(AssertionError, match="off by"):
-        assert_unbiased(SURE(wrong), Gaussian(0.3), physics, x, LinearF(0.3 * randn(N, M, seed=3)))
+        assert_unbiased(SURE(wrong), Gaussian(0.3), physics, x, nearly())
 
 
 def test_without_noise_it_is_consistency() -> None:
@@ -86,11 +92,12 @@ def test_finite_differences_agree_with_products() -> None:
     h = partial(_h, given)
     counted = torch.ones_like(given.y, dtype=torch.bool)
     args = (given.y, h(given.y), counted)
-    exact = ExactProduct(3).diagonal(h, *args, draws().of("p"))
-    errors = [
-        float((FiniteDifference(step, 3).diagonal(h, *args, draws().of("p")).sum() - exact.sum()).abs())
-        for step in (1e-2, 1e-3)
-    ]
+    with torch.no_grad():
+        exact = ExactProduct(3).diagonal(h, *args, draws().of("p"))
+        errors = [
+            float((FiniteDifference(step, 3).diagonal(h, *args, draws().of("p")).sum() - exact.sum()).abs())
+            for step in (1e-2, 1e-3)
+        ]
     assert errors[1] < 0.2 * errors[0] < 0.05 * float(exact.sum().abs())
 
 
@@ -116,7 +123,7 @@ def test_moments_of_the_probes() -> None:
 
 def test_only_measured_entries_count() -> None:
     given = evidence(physics=ToyMatrix(toy_matrix(), SEEN))
-    changed = Evidence(given.y + 5.0 * ~SEEN, *rest(given))
+    changed = replace(given, y=given.y + 5.0 * ~SEEN)
     f = given.reconstruct
     f.weight.data[:, 2] = 0  # f does not look there either
     assert torch.allclose(SURE(Gaussian(0.3))(given), SURE(Gaussian(0.3))(changed))

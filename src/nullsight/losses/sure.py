@@ -84,8 +84,10 @@ class SURE(Loss):
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the estimate for a batch, in squared units of the measurement."""
-        y, level = evidence.y, self.noise.levels()
-        h, variance = evidence.physics.A(evidence.x1), self.noise.variance_from(y).detach()
+        y = evidence.y
+        with torch.no_grad():  # f does not move the level, which has an objective of its own
+            variance, level = self.noise.variance_from(y), self.noise.levels()
+        h = evidence.physics.A(evidence.x1)
         risk = (h - y).square() - variance + 2 * variance * self._diagonal(evidence)
         bend = 2 * float(level.gain) * float(level.sigma) ** 2
         if bend:

@@ -14,6 +14,8 @@ from nullsight.types import InputError, Measurement
 _NORMAL = 0.6744897501960817  # median of |n| for n standard normal
 _CHI_SQUARED = _NORMAL**2  # median of n^2
 _GROUPS = 20
+_LEAST = 0.05  # of the largest variance: what is below is chance
+_NEAR = 0.05  # relative distances from the line below this are chance
 
 
 class Estimate(ABC):
@@ -150,7 +152,7 @@ class FromNeighbours(Estimate):
     axis: int = -1
 
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
-        """Return Gaussian, Poisson or PoissonGaussian: a part below a hundredth of the whole is left out."""
+        """Return Gaussian, Poisson or PoissonGaussian: a part below a twentieth of the other is left out."""
         triples = y.double().movedim(self.axis, -1).unfold(-1, 3, 1)
         if measured is not None:
             triples = triples[measured.expand(y.shape).movedim(self.axis, -1).unfold(-1, 3, 1).all(-1)]
@@ -180,7 +182,7 @@ class FromRepetitions(Estimate):
     """
 
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
-        """Return Gaussian, Poisson or PoissonGaussian: a part below a hundredth of the whole is left out."""
+        """Return Gaussian, Poisson or PoissonGaussian: a part below a twentieth of the other is left out."""
         if y.shape[0] < 2:
             raise InputError(f"expected at least 2 repetitions of the same measurement, but {y.shape[0]} came")
         seen = torch.ones_like(y[0], dtype=torch.bool) if measured is None else measured.expand(y.shape).all(0)
@@ -189,26 +191,27 @@ class FromRepetitions(Estimate):
 
 
 def _pairs(values: Tensor, axis: int, count: int) -> tuple[Tensor, Tensor]:
-    first, second = values.movedim(axis, -1)[..., : 2 * count].unflatten(-1, (count, 2)).movedim(-2, axis).unbind(-1)
-    return first, second
+    first, second = values.movedim(axis, -1)[..., : 2 * count].unflatten(-1, (count, 2)).unbind(-1)
+    return first.movedim(-1, axis), second.movedim(-1, axis)
 
 
 def _line(mean: Tensor, variance: Tensor) -> Noise:
-    """Return the noise of the straight line through variances, each weighted by the inverse of its own square."""
+    """Return the noise of the straight line that is nearest to most variances, each relative to its own size."""
     if not bool((variance > 0).any()):
         raise InputError("expected measurements with noise, but nothing varies in them: take Noiseless")
     columns = torch.stack([mean, torch.ones_like(mean)], 1)
-    expected = torch.full_like(variance, float(variance.mean()))
+    expected = torch.full_like(variance, float(variance.median()))
     gain, square = 0.0, 0.0
-    for _ in range(5):  # the weights come from the line of before
-        weight = 1 / expected
+    weight = 1 / expected
+    for _ in range(30):  # the weights come from the line of before; so does what lies far off and counts little
         solution = torch.linalg.lstsq(columns * weight[:, None], (variance * weight)[:, None]).solution
         gain, square = (float(value) for value in solution[:, 0])
-        expected = (gain * mean + square).clamp_min(1e-3 * float(variance.mean()))
+        expected = (gain * mean + square).clamp_min(1e-3 * float(variance.median()))
+        weight = 1 / expected / ((variance / expected - 1).abs().clamp_min(_NEAR)).sqrt()
     top = float(mean.abs().max()) * gain
-    if square < 0.01 * top:
+    if square < _LEAST * top:
         return Poisson(gain)
-    if top < 0.01 * square:
+    if top < _LEAST * square:
         return Gaussian(math.sqrt(square))
     return PoissonGaussian(gain, math.sqrt(square))
 

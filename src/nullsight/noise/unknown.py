@@ -19,7 +19,7 @@ class UnknownNoise(nn.Module, Noise):
         first_sigma: the standard deviation to begin with, in the measurement's unit; 0: there is no such noise.
         first_gain: the value of one count to begin with; 0: nothing is counted.
         learning_rate: of the logarithms of both, in an Adam of their own: they change by at most about this share a
-            step.
+            step. The level has to be slower than f: where it swings in the log, lower this.
 
     Raises:
         InputError: neither of them above 0, one below, or a learning rate that is not above 0.
@@ -30,7 +30,7 @@ class UnknownNoise(nn.Module, Noise):
         Gaussian(sigma=0.1)
     """
 
-    def __init__(self, first_sigma: float = 0.0, first_gain: float = 0.0, learning_rate: float = 0.01) -> None:
+    def __init__(self, first_sigma: float = 0.0, first_gain: float = 0.0, learning_rate: float = 3e-3) -> None:
         super().__init__()
         if min(first_sigma, first_gain) < 0 or max(first_sigma, first_gain) == 0 or not learning_rate > 0:
             raise InputError(
