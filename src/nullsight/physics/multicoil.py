@@ -47,7 +47,7 @@ class MultiCoilMRI(Iterative):
     maps: Tensor
     mask: Tensor
 
-    def __init__(self, image_shape: Sequence[int], maps: Tensor, mask: Tensor, iterations: int = 50) -> None:
+    def __init__(self, image_shape: Sequence[int], maps: Tensor, mask: Tensor, iterations: int = 20) -> None:
         shape = complex_shape(image_shape)
         wide = sensitivities(maps, shape)
         super().__init__(shape, (wide.shape[1], *shape))

@@ -50,7 +50,7 @@ class NonCartesianMRI(Iterative):
     positions: Tensor
 
     def __init__(
-        self, image_shape: Sequence[int], positions: Tensor, maps: Tensor | None = None, iterations: int = 50
+        self, image_shape: Sequence[int], positions: Tensor, maps: Tensor | None = None, iterations: int = 20
     ) -> None:
         shape = complex_shape(image_shape)
         wide = sensitivities(_uniform(shape) if maps is None else maps, shape)
