@@ -1,4 +1,4 @@
-"""Frequencies off the grid: against the sum written out, against the grid, along spokes; what needs finufft is skipped."""
+"""Frequencies off the grid: against the sum written out, against the grid, along spokes; skipped without finufft."""
 
 import math
 import sys

@@ -2,9 +2,10 @@
 
 Run it with ``python experiments/brain/eight_coils.py [KSPACE.npy] [PICTURE.png]``. It takes the k-space of the folder
 NULLSIGHT_DATA (``brain_8ch_kspace.npy``, complex ``(coils, height, width)``, zeros where nothing was measured) and
-writes a picture: root sum of squares of the zero-filled coils, least squares by conjugate gradients (CG-SENSE) and total
-variation. There is no truth to compare with. How many iterations and how much smoothing is chosen by the error on a
-tenth of the measured frequencies, which is held out (those outside of the calibration region); then all are used.
+writes a picture: root sum of squares of the zero-filled coils, least squares by conjugate gradients (CG-SENSE), total
+variation, and below them the sensitivities. There is no truth to compare with. How many iterations and how much
+smoothing is chosen by the error on a tenth of the measured frequencies, which is held out (those outside of the
+calibration region); then all are used.
 """
 
 import sys
@@ -51,7 +52,11 @@ def held_out(mask: Tensor, calibration: int) -> Tensor:
 
 
 def main(kspace: Path, picture: Path, *, calibration: int = CALIBRATION) -> dict[str, float]:
-    """Write the picture; return the error of every method on the frequencies that were held out."""
+    """Write the picture; return the error of every method on the frequencies that were held out.
+
+    Raises:
+        InputError: no such file, another shape, or too few frequencies to hold some out.
+    """
     y = ns.data.read_array(kspace).values
     mask = sampled_mask(y)
     shape = (2, *mask.shape)
@@ -62,6 +67,8 @@ def main(kspace: Path, picture: Path, *, calibration: int = CALIBRATION) -> dict
     print(f"sensitivities in {inside:.0%} of the pixels, norm of A {whole.norm():.3f}")
 
     kept = held_out(mask, calibration)
+    if not bool(kept.any()):
+        raise ns.InputError(f"expected measured frequencies outside of the middle of {kspace}, but none came")
     rest, judge = MultiCoilMRI(shape, maps, mask & ~kept), MultiCoilMRI(shape, maps, kept)
     seen, unseen = torch.where(mask & ~kept, y, 0)[None], torch.where(kept, y, 0)[None]
     methods = {f"least squares, {n} iterations": least_squares(n) for n in ITERATIONS}

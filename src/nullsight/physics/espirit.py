@@ -84,7 +84,7 @@ def _maps(values: Tensor, calibration: int, kernel: int, threshold: float, crop:
     reference = _principal(middle.flatten(1))
     down, across = _waves(height, kernel, values), _waves(width, kernel, values)
     rows = []
-    for some in down.split(_ROWS):
+    for some in torch.split(down, _ROWS):
         eigenvalues, eigenvectors = torch.linalg.eigh(torch.einsum("hp,cdpq,wq->hwcd", some, lags, across))
         maps = eigenvectors[..., -1]  # the largest eigenvalue comes last
         turn = maps @ reference.conj()
@@ -106,7 +106,8 @@ def _lags(middle: Tensor, kernel: int, threshold: float) -> Tensor:
     basis = vectors[sizes > threshold * sizes[0]].reshape(-1, coils, kernel, kernel)  # patches are sums of these rows
     spectra = torch.fft.fft2(basis, s=(2 * kernel - 1, 2 * kernel - 1))  # zeros behind: no lag wraps around
     products = torch.einsum("kcpq,kdpq->cdpq", spectra, spectra.conj())
-    return torch.fft.fftshift(torch.fft.ifft2(products), dim=(-2, -1)) / kernel**2
+    lags: Tensor = torch.fft.fftshift(torch.fft.ifft2(products), dim=(-2, -1)) / kernel**2
+    return lags
 
 
 def _waves(size: int, kernel: int, like: Tensor) -> Tensor:
@@ -119,9 +120,10 @@ def _waves(size: int, kernel: int, like: Tensor) -> Tensor:
 
 def _principal(values: Tensor) -> Tensor:
     """Return the first principal component over coils of ``(coils, samples)``, its largest entry real, ``(coils,)``."""
-    main = torch.linalg.eigh(values @ values.mH)[1][:, -1]
+    main: Tensor = torch.linalg.eigh(values @ values.mH)[1][:, -1]
     largest = main[main.abs().argmax()]
-    return main * (largest.conj() / largest.abs())
+    turned: Tensor = main * (largest.conj() / largest.abs())
+    return turned
 
 
 def _other_shape(kspace: Tensor) -> str:

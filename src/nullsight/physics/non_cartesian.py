@@ -65,13 +65,13 @@ class NonCartesianMRI(Iterative):
 
     def _measure(self, x: Image) -> Measurement:
         images = as_complex(self.maps) * as_complex(x)[:, None]
-        parts = images.split(1) if len(self.positions) > 1 else [images]
+        parts = torch.split(images, 1) if len(self.positions) > 1 else [images]
         values = torch.cat([_samples(*pair) for pair in zip(self._radians(), parts, strict=True)])
         return torch.stack((values.real, values.imag), -2)
 
     def _adjoint(self, y: Measurement) -> Image:
         values = torch.complex(y[:, :, 0], y[:, :, 1])
-        parts = values.split(1) if len(self.positions) > 1 else [values]
+        parts = torch.split(values, 1) if len(self.positions) > 1 else [values]
         size = self.image_shape[1:]
         images = torch.cat([_images(*pair, size) for pair in zip(self._radians(), parts, strict=True)])
         return as_parts(combine(as_complex(self.maps), images)).contiguous()
@@ -96,11 +96,8 @@ def radial_positions(shape: Sequence[int], spokes: int, samples: int) -> Tensor:
         InputError: no line or no sample.
 
     Example:
-        >>> radial_positions((8, 8), spokes=1, samples=4)
-        tensor([[ 0., -4.],
-                [ 0., -2.],
-                [ 0.,  0.],
-                [ 0.,  2.]])
+        >>> radial_positions((8, 8), spokes=3, samples=4)[:4, 1]
+        tensor([-4., -2.,  0.,  2.])
     """
     if spokes < 1 or samples < 1:
         raise InputError(f"expected at least 1 spoke and 1 sample, but {spokes} and {samples} came: correct them")
@@ -117,7 +114,7 @@ def _samples(path: Tensor, images: Tensor) -> Tensor:
     precision, threads = _PRECISION[images.dtype], torch.get_num_threads()
     found = _finufft().nufft2d2(*_points(path, images), grids, eps=precision, isign=-1, nthreads=threads)
     values = torch.from_numpy(found).to(images.device).reshape(*images.shape[:2], -1)
-    return values * math.prod(images.shape[-2:]) ** -0.5
+    return values.div_(math.sqrt(math.prod(images.shape[-2:])))
 
 
 def _images(path: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -125,7 +122,8 @@ def _images(path: Tensor, values: Tensor, size: tuple[int, ...]) -> Tensor:
     rows = values.detach().flatten(0, 1).cpu().contiguous().numpy()
     precision, threads = _PRECISION[values.dtype], torch.get_num_threads()
     found = _finufft().nufft2d1(*_points(path, values), rows, size, eps=precision, isign=1, nthreads=threads)
-    return torch.from_numpy(found).to(values.device).reshape(*values.shape[:2], *size) * math.prod(size) ** -0.5
+    images = torch.from_numpy(found).to(values.device).reshape(*values.shape[:2], *size)
+    return images.div_(math.sqrt(math.prod(size)))
 
 
 def _points(path: Tensor, like: Tensor) -> list[np.ndarray]:
