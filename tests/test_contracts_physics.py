@@ -21,7 +21,7 @@ from nullsight.contracts.physics import (
 )
 from nullsight.parts import arguments
 from nullsight.physics.base import LinearPhysics, Physics
-from tests.cases.physics import PHYSICS, Case
+from tests.cases.physics import EVERY, PHYSICS, Case
 
 DTYPES = [torch.float32, torch.float64]
 ANY: list[Callable[..., float]] = [assert_dagger, assert_gradient, assert_batch, assert_refuses_single_image]
@@ -99,7 +99,7 @@ def test_works_where_it_is_moved(case: Case) -> None:
 
 
 def test_every_operator_of_the_table_has_a_case() -> None:
-    built = {type(case.build()) for case in PHYSICS}
+    built = {type(case.build()) for case in EVERY}
     assert {kind for kind in p.TABLE.values() if kind not in built} == set()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import scipy.sparse
@@ -20,6 +21,7 @@ class Case:
 
     name: str
     build: Callable[[], Physics]
+    needs: str = "torch"  # the package without which nothing can be measured
 
 
 class Turns:
@@ -89,12 +91,22 @@ def some(shape: tuple[int, ...]) -> Tensor:
     return p.bernoulli_mask(shape, 0.6, seed=9)
 
 
+def coils(count: int, shape: tuple[int, int], samples: int) -> Tensor:
+    drawn = p.gaussian_matrix(samples * count, 2 * shape[0] * shape[1], seed=5)
+    return p.normalised(drawn.reshape(samples, count, 2, *shape))
+
+
+def paths(count: int, shape: tuple[int, int], samples: int) -> Tensor:
+    drawn = p.gaussian_matrix(samples * count, 2, seed=6).reshape(samples, count, 2)
+    return torch.tensor(shape) / 2 * torch.tanh(drawn * samples**0.5 * count**0.5)
+
+
 def views(count: int, detectors: int, samples: int) -> Tensor:
     kept = torch.stack([p.bernoulli_mask((1, count, 1), 0.7, seed=s) for s in range(samples)])
     return kept.expand(samples, 1, count, detectors).contiguous()
 
 
-PHYSICS: list[Case] = [
+EVERY: list[Case] = [
     Case("inpainting", lambda: p.Inpainting((3, 6, 5), some((6, 5)))),
     Case("inpainting by channel", lambda: p.Inpainting((3, 6, 5), some((3, 6, 5)))),
     Case("inpainting by sample", lambda: p.Inpainting((3, 6, 5), masks((1, 6, 5), 3))),
@@ -106,6 +118,22 @@ PHYSICS: list[Case] = [
     Case("hadamard 1-D", lambda: p.Hadamard((1, 16), 16)),
     Case("mri", lambda: p.CartesianMRI((2, 6, 7), p.cartesian_mask((6, 7), 2.0, 0.15, seed=0))),
     Case("mri by sample", lambda: p.CartesianMRI((2, 6, 6), masks((6, 6), 3))),
+    Case(
+        "multi-coil mri",
+        lambda: p.MultiCoilMRI((2, 6, 7), coils(4, (6, 7), 1), p.cartesian_mask((6, 7), 1.8, 0.3, seed=0), 200),
+    ),
+    Case("multi-coil mri by sample", lambda: p.MultiCoilMRI((2, 5, 6), coils(3, (5, 6), 3), masks((5, 6), 3), 200)),
+    Case("multi-coil mri, few steps", lambda: p.MultiCoilMRI((2, 6, 6), coils(2, (6, 6), 1), some((6, 6)), 4)),
+    Case(
+        "non-cartesian mri",
+        lambda: p.NonCartesianMRI((2, 6, 5), paths(40, (6, 5), 1), coils(3, (6, 5), 1), 200),
+        needs="finufft",
+    ),
+    Case(
+        "non-cartesian mri by sample",
+        lambda: p.NonCartesianMRI((2, 5, 6), paths(20, (5, 6), 2), iterations=200),
+        needs="finufft",
+    ),
     Case("blur", lambda: p.Blur((2, 9, 8), p.gaussian_kernel(0.6))),
     Case("blur with zeros", lambda: p.Blur((1, 8, 8), p.box_kernel(4), threshold=1e-4)),
     Case("strong blur", lambda: p.Blur((1, 16, 16), p.gaussian_kernel(1.5, reach=4), threshold=0.1)),
@@ -171,3 +199,6 @@ PHYSICS: list[Case] = [
         lambda: p.WeightedLeastSquares(p.ParallelBeamCT((1, 9, 9), 8, keep=views(8, 13, 2))),
     ),
 ]
+
+PHYSICS = [case for case in EVERY if find_spec(case.needs) is not None]
+"""Those that can be used here."""

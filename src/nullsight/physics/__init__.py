@@ -13,14 +13,18 @@ from nullsight.physics.blur import (
     box_kernel,
     gaussian_kernel,
 )
+from nullsight.physics.coils import normalised
 from nullsight.physics.composed import Masked, Stacked, Transformed
 from nullsight.physics.ensembles import blobs, white
+from nullsight.physics.espirit import espirit, sampled_mask
 from nullsight.physics.foreign import Foreign, ForeignLinear
 from nullsight.physics.hadamard import Hadamard
 from nullsight.physics.inpainting import Inpainting, bernoulli_mask, periodic_mask
 from nullsight.physics.least_squares import LeastSquares, WeightedLeastSquares
 from nullsight.physics.matrix import MatrixOperator, gaussian_matrix, load_matrix
 from nullsight.physics.mri import CartesianMRI, cartesian_mask
+from nullsight.physics.multicoil import MultiCoilMRI
+from nullsight.physics.non_cartesian import NonCartesianMRI, radial_positions
 from nullsight.physics.several import Several
 from nullsight.physics.splits import SPLITS, RandomBlocks, RandomEntries, RandomLines, Split
 from nullsight.physics.tomography import ParallelBeamCT, equispaced
@@ -38,6 +42,8 @@ TABLE: dict[str, type[Physics]] = {
     "least_squares": LeastSquares,
     "masked": Masked,
     "matrix_operator": MatrixOperator,
+    "multi_coil_mri": MultiCoilMRI,
+    "non_cartesian_mri": NonCartesianMRI,
     "parallel_beam_ct": ParallelBeamCT,
     "stacked": Stacked,
     "transformed": Transformed,
@@ -48,12 +54,15 @@ MAKERS: dict[str, Callable[..., Tensor]] = {
     "bernoulli_mask": bernoulli_mask,
     "box_kernel": box_kernel,
     "cartesian_mask": cartesian_mask,
+    "espirit": espirit,
     "gaussian_kernel": gaussian_kernel,
     "gaussian_matrix": gaussian_matrix,
     "load_matrix": load_matrix,
     "periodic_mask": periodic_mask,
+    "radial_positions": radial_positions,
+    "sampled_mask": sampled_mask,
 }
-"""Functions that make the tensors of a recipe: masks, kernels, matrices."""
+"""Functions that make the tensors of a recipe: masks, kernels, matrices, coil sensitivities, paths."""
 
 __all__ = [
     "MAKERS",
@@ -73,6 +82,8 @@ __all__ = [
     "LinearPhysics",
     "Masked",
     "MatrixOperator",
+    "MultiCoilMRI",
+    "NonCartesianMRI",
     "ParallelBeamCT",
     "Physics",
     "RandomBlocks",
@@ -88,9 +99,13 @@ __all__ = [
     "box_kernel",
     "cartesian_mask",
     "equispaced",
+    "espirit",
     "gaussian_kernel",
     "gaussian_matrix",
     "load_matrix",
+    "normalised",
     "periodic_mask",
+    "radial_positions",
+    "sampled_mask",
     "white",
 ]
