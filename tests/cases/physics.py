@@ -94,6 +94,10 @@ def views(count: int, detectors: int, samples: int) -> Tensor:
     return kept.expand(samples, 1, count, detectors).contiguous()
 
 
+def fan_views(count: int, detectors: int) -> Tensor:
+    return views(count, detectors, 2).expand(2, 2, count, detectors).contiguous()
+
+
 PHYSICS: list[Case] = [
     Case("inpainting", lambda: p.Inpainting((3, 6, 5), some((6, 5)))),
     Case("inpainting by channel", lambda: p.Inpainting((3, 6, 5), some((3, 6, 5)))),
@@ -165,6 +169,14 @@ PHYSICS: list[Case] = [
         ),
     ),
     Case("ct on the fly", lambda: p.ParallelBeamCT((2, 9, 12), 8, memory_limit=50_000)),
+    Case("fan beam ct", lambda: p.FanBeamCT((1, 12, 12), 20, 24.0)),
+    Case(
+        "fan beam ct by sample, rectangle",
+        lambda: p.FanBeamCT(
+            (2, 8, 11), 16, 9.0, detector_distance=5.0, detectors=18, offset=0.4, pixel_size=0.5, keep=fan_views(16, 18)
+        ),
+    ),
+    Case("fan beam ct on the fly", lambda: p.FanBeamCT((1, 9, 12), 12, 20.0, memory_limit=50_000)),
     Case("ct least squares", lambda: p.LeastSquares(p.ParallelBeamCT((1, 9, 9), 6), iterations=10)),
     Case(
         "ct weighted least squares by sample",

@@ -14,7 +14,9 @@ from nullsight.physics.blur import (
     gaussian_kernel,
 )
 from nullsight.physics.composed import Masked, Stacked, Transformed
+from nullsight.physics.ct import equispaced
 from nullsight.physics.ensembles import blobs, white
+from nullsight.physics.fan_beam import FanBeamCT
 from nullsight.physics.foreign import Foreign, ForeignLinear
 from nullsight.physics.hadamard import Hadamard
 from nullsight.physics.inpainting import Inpainting, bernoulli_mask, periodic_mask
@@ -23,7 +25,7 @@ from nullsight.physics.matrix import MatrixOperator, gaussian_matrix, load_matri
 from nullsight.physics.mri import CartesianMRI, cartesian_mask
 from nullsight.physics.several import Several
 from nullsight.physics.splits import SPLITS, RandomBlocks, RandomEntries, RandomLines, Split
-from nullsight.physics.tomography import ParallelBeamCT, equispaced
+from nullsight.physics.tomography import ParallelBeamCT
 
 TABLE: dict[str, type[Physics]] = {
     "blur": Blur,
@@ -31,6 +33,7 @@ TABLE: dict[str, type[Physics]] = {
     "cartesian_mri": CartesianMRI,
     "downsampling": Downsampling,
     "downsampling_valid": DownsamplingValid,
+    "fan_beam_ct": FanBeamCT,
     "foreign": Foreign,
     "foreign_linear": ForeignLinear,
     "hadamard": Hadamard,
@@ -64,6 +67,7 @@ __all__ = [
     "CartesianMRI",
     "Downsampling",
     "DownsamplingValid",
+    "FanBeamCT",
     "Foreign",
     "ForeignLinear",
     "Hadamard",
