@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from nullsight.physics.base import Iterative, LinearPhysics, Physics
+from nullsight.physics.base import Iterative, Linearized, LinearPhysics, Physics
 from nullsight.physics.blur import (
     Blur,
     BlurValid,
@@ -21,11 +21,14 @@ from nullsight.physics.foreign import Foreign, ForeignLinear
 from nullsight.physics.hadamard import Hadamard
 from nullsight.physics.inpainting import Inpainting, bernoulli_mask, periodic_mask
 from nullsight.physics.least_squares import LeastSquares, WeightedLeastSquares
+from nullsight.physics.linearized import Whitened
 from nullsight.physics.matrix import MatrixOperator, gaussian_matrix, load_matrix
 from nullsight.physics.mri import CartesianMRI, cartesian_mask
+from nullsight.physics.saturation import Saturation
 from nullsight.physics.several import Several
 from nullsight.physics.splits import SPLITS, RandomBlocks, RandomEntries, RandomLines, Split
 from nullsight.physics.tomography import ParallelBeamCT
+from nullsight.physics.transmission import Transmission
 
 TABLE: dict[str, type[Physics]] = {
     "blur": Blur,
@@ -42,8 +45,10 @@ TABLE: dict[str, type[Physics]] = {
     "masked": Masked,
     "matrix_operator": MatrixOperator,
     "parallel_beam_ct": ParallelBeamCT,
+    "saturation": Saturation,
     "stacked": Stacked,
     "transformed": Transformed,
+    "transmission": Transmission,
     "weighted_least_squares": WeightedLeastSquares,
 }
 
@@ -75,6 +80,7 @@ __all__ = [
     "Iterative",
     "LeastSquares",
     "LinearPhysics",
+    "Linearized",
     "Masked",
     "MatrixOperator",
     "ParallelBeamCT",
@@ -82,11 +88,14 @@ __all__ = [
     "RandomBlocks",
     "RandomEntries",
     "RandomLines",
+    "Saturation",
     "Several",
     "Split",
     "Stacked",
     "Transformed",
+    "Transmission",
     "WeightedLeastSquares",
+    "Whitened",
     "bernoulli_mask",
     "blobs",
     "box_kernel",
