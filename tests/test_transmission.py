@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from nullsight.assemble import Context, build
 from nullsight.contracts.physics import assert_dagger
 from nullsight.draws import Draws
 from nullsight.groups import Rotations
 from nullsight.losses import Equivariance, Evidence, MeasurementConsistency, PreconditionedConsistency
 from nullsight.networks import DnCNN
 from nullsight.noise import PoissonGaussian
-from nullsight.physics import FanBeamCT, Inpainting, ParallelBeamCT, Transmission, Whitened
+from nullsight.physics import FanBeamCT, Inpainting, ParallelBeamCT, Physics, Transmission, Whitened
 from nullsight.physics.linearized import linear_problem
 from nullsight.reconstructors import (
     ConjugateGradients,
@@ -229,3 +230,11 @@ def test_bad_arguments_are_refused(change: dict[str, float], message: str) -> No
         scan(**change)
     with pytest.raises(InputError, match="batch of measurements"):
         scan().linearize(torch.zeros(18, 17))
+
+
+def test_a_recipe_states_photons_and_attenuation() -> None:
+    scanner = {"name": "fan_beam_ct", "image_shape": [1, 12, 12], "angles": 10, "source_distance": 20}
+    written = {"name": "transmission", "projector": scanner, "photons": 1e5, "attenuation": 0.0064, "sigma": 30}
+    physics = build(written, Physics, "physics", Context())
+    assert isinstance(physics, Transmission) and isinstance(physics.projector, FanBeamCT)
+    assert (physics.photons, physics.attenuation, physics.sigma) == (1e5, 0.0064, 30.0)

@@ -43,6 +43,7 @@ class ParallelBeamCT(ComputedTomography):
     :func:`~nullsight.physics.ensembles.blobs`, with 30 % to spare.
 
     Example:
+        >>> import torch
         >>> physics = ParallelBeamCT(image_shape=(1, 32, 32), angles=equispaced(24))
         >>> x = torch.zeros(1, 1, 32, 32)
         >>> x[:, :, 8:24, 12:20] = 1
