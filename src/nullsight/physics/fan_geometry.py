@@ -73,7 +73,7 @@ class FanGeometry(Geometry):
         return Samples(where.reshape(-1, 1), self.detectors, 1, self.detectors, weight, slice(None))
 
     def most_weights(self) -> int:
-        """Return the bound: every ray is taken to cross the whole image (some do not: about a third too much)."""
+        """Return the bound, a third too high, or twice with a near source: not every ray crosses the whole image."""
         return len(self.angles) * 2 * (max(self.height, self.width) * self.detectors + self.pixels)
 
     def _fan(self, device: torch.device) -> tuple[Tensor, Tensor]:
