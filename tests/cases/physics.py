@@ -106,6 +106,10 @@ def views(count: int, detectors: int, samples: int) -> Tensor:
     return kept.expand(samples, 1, count, detectors).contiguous()
 
 
+def fan_views(count: int, detectors: int) -> Tensor:
+    return views(count, detectors, 2).expand(2, 2, count, detectors).contiguous()
+
+
 EVERY: list[Case] = [
     Case("inpainting", lambda: p.Inpainting((3, 6, 5), some((6, 5)))),
     Case("inpainting by channel", lambda: p.Inpainting((3, 6, 5), some((3, 6, 5)))),
@@ -193,6 +197,31 @@ EVERY: list[Case] = [
         ),
     ),
     Case("ct on the fly", lambda: p.ParallelBeamCT((2, 9, 12), 8, memory_limit=50_000)),
+    Case("fan beam ct", lambda: p.FanBeamCT((1, 12, 12), 20, 24.0)),
+    Case(
+        "fan beam ct by sample, rectangle",
+        lambda: p.FanBeamCT(
+            (2, 8, 11), 16, 9.0, detector_distance=5.0, detectors=18, offset=0.4, pixel_size=0.5, keep=fan_views(16, 18)
+        ),
+    ),
+    Case("fan beam ct on the fly", lambda: p.FanBeamCT((1, 9, 12), 12, 20.0, memory_limit=50_000)),
+    Case("transmission", lambda: p.Transmission(p.ParallelBeamCT((1, 12, 12), 9), 1e4, 0.05, sigma=10.0)),
+    Case(
+        "transmission of a fan by sample",
+        lambda: p.Transmission(
+            p.FanBeamCT((2, 8, 11), 16, 9.0, detectors=18, keep=fan_views(16, 18)), 1e3, 0.1, floor=0.5
+        ),
+    ),
+    Case("saturation", lambda: p.Saturation(p.Inpainting((1, 6, 5), some((6, 5))), 1.0, low=-0.8)),
+    Case(
+        "saturation by sample",
+        lambda: p.Saturation(p.Inpainting((1, 6, 5), masks((1, 6, 5), 3)), 0.9, low=-2.0, margin=0.1),
+    ),
+    Case(
+        "saturated matrix",
+        lambda: p.Saturation(p.MatrixOperator((1, 4, 5), p.gaussian_matrix(15, 20, seed=2)), 1.2, low=-1.5),
+    ),
+    Case("whitened", lambda: p.Whitened(p.Inpainting((1, 6, 5), some((6, 5))), 1 - 0.5 * masks((1, 6, 5), 3))),
     Case("ct least squares", lambda: p.LeastSquares(p.ParallelBeamCT((1, 9, 9), 6), iterations=10)),
     Case(
         "ct weighted least squares by sample",
