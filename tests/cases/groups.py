@@ -41,6 +41,16 @@ GROUPS: list[Case] = [
     Case("rotations, bicubic", lambda: s.Rotations(360, s.Bicubic()), (1, 16, 16)),
     Case("rotations, bilinear", lambda: s.Rotations(360, s.Bilinear()), (1, 16, 16)),
     Case("rotations, bilinear, odd", lambda: s.Rotations(360, s.Bilinear()), (1, 17, 17)),
+    Case("gain", s.Gain, (2, 5, 4)),
+    Case("gain of signals", lambda: s.Gain(1.0, 3.0), (1, 7)),
+    Case("colour inversion", lambda: s.ColourInversion(3.0), (1, 5, 4)),
+    Case("channel permutations", lambda: s.ChannelPermutations(3), (3, 5, 4)),
+    Case("channel permutations of signals", lambda: s.ChannelPermutations(2), (2, 7)),
+    Case(
+        "product of turns and channels",
+        lambda: s.Product([s.QuarterTurns(), s.ChannelPermutations(2)], (2, 5, 5)),
+        (2, 5, 5),
+    ),
     Case("product", lambda: s.Product([s.Reflections(("horizontal",)), s.Reflections(("vertical",))]), (1, 5, 6)),
     Case("product with shifts", lambda: s.Product([s.Shifts((4, 6)), s.Trivial()]), (1, 4, 6)),
     Case("p4", lambda: s.SemidirectProduct(s.Shifts((6, 6)), s.QuarterTurns()), (1, 6, 6)),
@@ -58,5 +68,6 @@ GROUPS: list[Case] = [
         (1, 16, 16),
     ),
     Case("mixture", lambda: s.Mixture([s.Rotations(9), s.Shifts((9, 9)), s.Reflections()], [2, 1, 1]), (1, 9, 9)),
+    Case("mixture with inversion", lambda: s.Mixture([s.ColourInversion(), s.Gain()]), (1, 5, 5)),
     Case("mixture of mixtures", lambda: s.Mixture([s.Trivial(), s.Mixture([s.QuarterTurns()])]), (1, 5, 5)),
 ]

@@ -1,4 +1,4 @@
-"""Symmetries of the set of images: families of transformations, groups, and how rotations interpolate."""
+"""Symmetries of the set of images: families of transformations, groups, and how images are read between samples."""
 
 from nullsight.groups.base import Family, FiniteGroup, Group, NormalGroup, PointGroup, Trivial
 from nullsight.groups.interpolation import Bicubic, Bilinear, FourierShears, Interpolation
@@ -7,15 +7,19 @@ from nullsight.groups.products import Product, SemidirectProduct
 from nullsight.groups.reflections import Reflections
 from nullsight.groups.rotations import Dihedral, QuarterTurns, Rotations
 from nullsight.groups.shifts import Shifts
+from nullsight.groups.values import ChannelPermutations, ColourInversion, Gain
 
 __all__ = [
     "TABLE",
     "Bicubic",
     "Bilinear",
+    "ChannelPermutations",
+    "ColourInversion",
     "Dihedral",
     "Family",
     "FiniteGroup",
     "FourierShears",
+    "Gain",
     "Group",
     "Interpolation",
     "Mixture",
@@ -37,6 +41,9 @@ TABLE: dict[str, type[Family]] = {
     "quarter_turns": QuarterTurns,
     "rotations": Rotations,
     "dihedral": Dihedral,
+    "gain": Gain,
+    "colour_inversion": ColourInversion,
+    "channel_permutations": ChannelPermutations,
     "product": Product,
     "semidirect_product": SemidirectProduct,
     "mixture": Mixture,
