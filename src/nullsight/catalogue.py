@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from nullsight import constraints, groups, losses, networks, noise, physics, reconstructors, training
-from nullsight.groups import interpolation
+from nullsight.groups import boundaries, interpolation
 from nullsight.networks import norms
 from nullsight.physics import filters
 from nullsight.reconstructors import data_steps, fits, unrolled, variation, weightings
@@ -19,6 +19,7 @@ TABLES: tuple[Mapping[str, type], ...] = (
     noise.TABLE,
     groups.TABLE,
     interpolation.TABLE,
+    boundaries.TABLE,
     networks.TABLE,
     norms.TABLE,
     reconstructors.TABLE,
