@@ -54,6 +54,14 @@ GROUPS: list[Case] = [
     Case("colour inversion", lambda: s.ColourInversion(3.0), (1, 5, 4)),
     Case("channel permutations", lambda: s.ChannelPermutations(3), (3, 5, 4)),
     Case("channel permutations of signals", lambda: s.ChannelPermutations(2), (2, 7)),
+    Case("vector fields", lambda: s.VectorFields(s.Dihedral(4)), (2, 6, 6)),
+    Case("vector fields, reflections", lambda: s.VectorFields(s.Reflections()), (4, 5, 6)),
+    Case("vector fields, rotations", lambda: s.VectorFields(s.Rotations(360)), (2, 16, 16)),
+    Case(
+        "p4 of vector fields",
+        lambda: s.SemidirectProduct(s.Shifts((6, 6)), s.VectorFields(s.QuarterTurns()), (2, 6, 6)),
+        (2, 6, 6),
+    ),
     Case(
         "product of turns and channels",
         lambda: s.Product([s.QuarterTurns(), s.ChannelPermutations(2)], (2, 5, 5)),

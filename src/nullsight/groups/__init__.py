@@ -13,6 +13,7 @@ from nullsight.groups.reflections import Reflections
 from nullsight.groups.rotations import Dihedral, QuarterTurns, Rotations
 from nullsight.groups.shifts import Shifts
 from nullsight.groups.values import ChannelPermutations, ColourInversion, Gain
+from nullsight.groups.vector_fields import VectorFields
 
 __all__ = [
     "TABLE",
@@ -45,6 +46,7 @@ __all__ = [
     "Shears",
     "Shifts",
     "Trivial",
+    "VectorFields",
     "Zeros",
 ]
 
@@ -62,6 +64,7 @@ TABLE: dict[str, type[Family]] = {
     "gain": Gain,
     "colour_inversion": ColourInversion,
     "channel_permutations": ChannelPermutations,
+    "vector_fields": VectorFields,
     "product": Product,
     "semidirect_product": SemidirectProduct,
     "mixture": Mixture,
