@@ -6,7 +6,18 @@ from torch import Tensor, nn
 
 from nullsight import physics as p
 from nullsight.draws import Draws
-from nullsight.groups import ColourInversion, Elastic, FiniteGroup, Gain, Group, Scales, Shears, Zeros
+from nullsight.groups import (
+    ColourInversion,
+    Elastic,
+    FiniteGroup,
+    Gain,
+    Group,
+    Mixture,
+    QuarterTurns,
+    Scales,
+    Shears,
+    Zeros,
+)
 from nullsight.linalg import dense_matrix
 from nullsight.losses import Equivariance, EquivariantSplitting, Evidence, OperatorFrames, Splitting
 from nullsight.physics.base import measured_dagger_error
@@ -105,6 +116,22 @@ def test_norm_is_that_of_all_elements_in_every_precision(group: Group, dtype: to
     assert turned.norm() == pytest.approx(exact, rel=0.02)
     assert turned.A(images(4).to(dtype)).dtype == dtype
     assert turned.dagger_error > 0 or isinstance(group, Gain)
+
+
+def test_a_mixture_inverts_where_all_its_families_can() -> None:
+    physics, mixture = matrix(), Mixture([SCALES, Gain(), QuarterTurns(), Mixture([Gain(2.0, 3.0)])])
+    g = mixture.sample(Draws(0, 0, tuple(range(12))).of("g"))
+    assert mixture.inverse is not None and len(set(g[:, 0].tolist())) == 4
+    back = mixture.inverse(g)
+    y = physics.A(images(12))
+    found, first = p.Transformed(physics, mixture, g).A_dagger(y), physics.A_dagger(y)
+    for k in range(12):
+        family, one = mixture.families[int(g[k, 0])], mixture._own(int(g[k, 0]), g[k : k + 1])
+        assert isinstance(family, Group | Mixture) and family.inverse is not None
+        assert torch.allclose(found[k], family.act(family.inverse(one), first[k : k + 1])[0])
+    exact = g[:, 0] != 0
+    assert torch.allclose(mixture.act(back, mixture.act(g, first))[exact], first[exact])
+    assert Mixture([Gain(), Elastic()]).inverse is None
 
 
 def test_steps_to_the_measurements_go_down_behind_what_is_not_orthogonal() -> None:

@@ -77,7 +77,7 @@ class Transformed(LinearPhysics):
     @property
     def dagger_error(self) -> float:  # type: ignore[override]
         """That of ``A`` where ``T_g^-1`` is exact; else measured once on the ensemble of ``A``, with 20 % to spare."""
-        if hasattr(self.group, "inverse") and getattr(self.group, "action_error", 0.0) == 0:
+        if getattr(self.group, "inverse", None) and getattr(self.group, "action_error", 0.0) == 0:
             return self.physics.dagger_error
         return stated_error(self)
 
@@ -105,7 +105,7 @@ class Transformed(LinearPhysics):
 
         ``T_g^T A_dagger A T_g`` has not: there the largest one, from 30 power iterations, of all samples.
         """
-        if hasattr(self.group, "inverse"):
+        if getattr(self.group, "inverse", None):
             return self.physics.dagger_gain()
         known = self._cached("gain")
         if "value" not in known:
