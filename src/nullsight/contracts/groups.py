@@ -12,9 +12,10 @@ from torch import Tensor
 
 from nullsight.contracts.findings import Finding, find, require
 from nullsight.groups.base import Family, FiniteGroup, Group
-from nullsight.groups.ensembles import STATED_SHAPE, draws_of, mean_square, natural_images, norms, pair
+from nullsight.groups.ensembles import STATED_SHAPE, draws_of, mean_square, norms, pair
 from nullsight.groups.ensembles import inscribed_disk as inscribed_disk
 from nullsight.groups.ensembles import measured_action_error as measured_action_error
+from nullsight.groups.ensembles import natural_images as natural_images
 from nullsight.types import Element, Image
 
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-12}

@@ -18,9 +18,9 @@ class Scales(Projective):
 
     An image that is shrunk is averaged first, so that it does not alias, and continued by ``boundary``: by a factor of
     1/2, stripes of 0.42 cycles a pixel keep 10 % of their contrast (one reading a pixel would fold all of it over),
-    those of 0.1 cycles 97 %. ``T_g^T`` is about ``factor^2`` times ``T_g^-1``. ``action_error`` is stated on the disk whose pixels come from the inside of the
-    image under two factors (``region = low^2`` where ``low < 1``); what two changes of scale lose of the details is in
-    it, more for a wider range.
+    those of 0.1 cycles 97 %. ``T_g^T`` is about ``factor^2`` times ``T_g^-1``. ``action_error`` is stated on the disk
+    whose pixels come from the inside of the image under two factors (``region = low^2`` where ``low < 1``); what two
+    changes of scale lose of the details is in it, more for a wider range.
 
     Args:
         low: smallest factor that is drawn, > 0.

@@ -86,7 +86,8 @@ class Elastic(Family):
 
     def _drawn(self, a: Tensor, share: Tensor, line: Tensor) -> Tensor:
         _, slope = self._field(a[None], line, line)
-        return a * (share * self.stretch / torch.linalg.matrix_norm(slope, 2).amax())
+        largest: Tensor = torch.linalg.matrix_norm(slope, 2).amax()
+        return a * (share * self.stretch / largest)
 
     def _field(self, a: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Return d and its derivative by (r, c) on a grid, for coefficients ``(batch, 2, modes, modes)``."""
