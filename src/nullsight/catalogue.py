@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from nullsight import constraints, groups, losses, networks, noise, physics, reconstructors, training
-from nullsight.groups import interpolation
+from nullsight.groups import boundaries, interpolation
 from nullsight.networks import norms
 from nullsight.physics import filters
 from nullsight.reconstructors import data_steps, fits, unrolled, variation, weightings
@@ -21,6 +21,7 @@ TABLES: tuple[Mapping[str, type], ...] = (
     noise.ESTIMATES,
     groups.TABLE,
     interpolation.TABLE,
+    boundaries.TABLE,
     networks.TABLE,
     norms.TABLE,
     reconstructors.TABLE,

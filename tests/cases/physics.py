@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nullsight import physics as p
+from nullsight.groups import Scales
 from nullsight.physics.base import Physics
 from nullsight.physics.matrix import _sparse
 from nullsight.physics.several import several
@@ -158,6 +159,14 @@ EVERY: list[Case] = [
     Case(
         "transformed",
         lambda: p.Transformed(p.Inpainting((1, 6, 6), some((6, 6))), Turns(), torch.tensor([0, 1, 3])),
+    ),
+    Case(
+        "transformed, not orthogonal",
+        lambda: p.Transformed(
+            p.MatrixOperator((1, 5, 6), p.gaussian_matrix(12, 30, seed=1)),
+            Scales(0.6, 1.6),
+            Scales().element(torch.tensor([1.5, 0.7, 1.0])),
+        ),
     ),
     Case(
         "transformed, no inverse",

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from nullsight.assemble import Context, build, describe, place
@@ -20,7 +19,7 @@ from nullsight.data import (
 from nullsight.draws import stable_hash
 from nullsight.noise import Noise, Noiseless, UnknownNoise
 from nullsight.outcome import Outcome
-from nullsight.physics.base import Physics
+from nullsight.physics.base import Physics, like
 from nullsight.recipe import build_physics
 from nullsight.schema import Recipe, SimulateSection
 from nullsight.types import InputError
@@ -70,7 +69,7 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
     lines = [f"{len(file.values)} images from {file.source}" + (f" ({file.note})" if file.note else "")]
     for job in jobs:
         names = tuple(file.names[i] if file.names else str(i) for i in job.rows)
-        images = block_means(file.values[job.rows.start : job.rows.stop].to(_precision(physics)), section.shrink)
+        images = block_means(file.values[job.rows.start : job.rows.stop].to(like(physics).dtype), section.shrink)
         if section.phase is not None:
             images = with_smooth_phase(images, section.phase, seed=job.seed)
         if overwrite or not job.measurements.exists():
@@ -111,7 +110,3 @@ def _range(chosen: tuple[int, int], count: int) -> range:
             f"expected a range [first, end) within 0 .. {count} images, but {list(chosen)} came: change it"
         )
     return range(first, end)
-
-
-def _precision(physics: Physics) -> torch.dtype:
-    return next((b.dtype for b in physics.buffers() if b.is_floating_point()), torch.float32)

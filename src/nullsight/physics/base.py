@@ -289,7 +289,11 @@ def measured_dagger_error(physics: Physics, *, seed: int, dtype: torch.dtype | N
 
 
 def like(physics: Physics, dtype: torch.dtype | None = None) -> Tensor:
-    """Return an empty tensor where the operator is, in its precision (or ``dtype``), also where it has masks alone."""
+    """Return an empty tensor where the operator is, in its precision (or ``dtype``), also where it has masks alone.
+
+    The innermost operator has the say: around it may be elements of a group, in float64 whatever it computes in.
+    """
     place = next((one.device for one in physics.buffers()), torch.device("cpu"))
-    kinds = (one.dtype for one in physics.buffers() if one.is_floating_point())
+    inside_out = [one for part in reversed(list(physics.modules())) for one in part.buffers(recurse=False)]
+    kinds = (one.dtype for one in inside_out if one.is_floating_point())
     return torch.empty(0, dtype=dtype or next(kinds, torch.get_default_dtype()), device=place)
