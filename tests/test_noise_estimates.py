@@ -56,7 +56,7 @@ def near(found: Noise) -> None:
     """Check variances, not levels: edges move gain and sigma against each other."""
     levels = torch.tensor([30.0, 100.0, 180.0])
     ratio = found.variance(levels) / PoissonGaussian(0.5, 3.0).variance(levels)
-    assert float(ratio.min()) > 0.85 and float(ratio.max()) < 1.3
+    assert float(ratio.min()) > 0.75 and float(ratio.max()) < 1.3
 
 
 def test_edges_and_what_is_not_measured_move_the_estimate_little() -> None:

@@ -25,15 +25,15 @@ def test_an_unknown_level_rises_while_f_follows_its_input_and_falls_while_it_fle
         given = evidence(f=f)
         positive = Evidence(given.y.abs(), *rest(given))
         opponents = Opponents(SURE(noise), Backend("64-true", "cpu", 1))
-        before = [float(one) for one in noise.levels()]
+        before = [float(one.detach()) for one in noise.levels()]
         opponents.step(positive, 1.0)
-        after = [float(one) for one in noise.levels()]
+        after = [float(one.detach()) for one in noise.levels()]
         assert all((b - a) * sign > 0 for a, b in zip(before, after, strict=True))
 
 
 def test_the_level_settles_where_theory_has_it() -> None:
-    # signals of variance 1 along one direction, in white noise; the best linear f without the level has the trace 0, and
-    # loses to the best one with it: MSE = MMSE / (1 - MMSE / sigma^2)
+    # signals of variance 1 along one direction, in white noise; the best linear f without the level has the trace 0,
+    # and loses to the best one with it: MSE = MMSE / (1 - MMSE / sigma^2)
     count, size, level = 4000, 4, 0.5
     x = randn(count, 1, 1, seed=5) * torch.ones(1, 1, size, dtype=torch.float64)
     physics = ToyMatrix(torch.eye(size, dtype=torch.float64))

@@ -191,8 +191,8 @@ class FromRepetitions(Estimate):
 
 
 def _pairs(values: Tensor, axis: int, count: int) -> tuple[Tensor, Tensor]:
-    first, second = values.movedim(axis, -1)[..., : 2 * count].unflatten(-1, (count, 2)).unbind(-1)
-    return first.movedim(-1, axis), second.movedim(-1, axis)
+    last = values.movedim(axis, -1)[..., : 2 * count]
+    return last[..., 0::2].movedim(-1, axis), last[..., 1::2].movedim(-1, axis)
 
 
 def _line(mean: Tensor, variance: Tensor) -> Noise:

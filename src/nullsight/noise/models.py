@@ -112,7 +112,8 @@ class Poisson(Noise):
     def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
         """Return that of the counts ``y / gain``; -inf where the clean measurement is 0 or below and counts are not."""
         counts, mean = y / self.gain, clean.clamp_min(0) / self.gain
-        return torch.special.xlogy(counts, mean) - mean - torch.lgamma(counts + 1)
+        logarithm: Tensor = torch.special.xlogy(counts, mean) - mean - torch.lgamma(counts + 1)
+        return logarithm
 
 
 @dataclass(frozen=True)
