@@ -19,7 +19,7 @@ from nullsight.draws import Draws
 from nullsight.groups.base import Family
 from nullsight.losses.base import Loss
 from nullsight.noise import Gaussian, Noise
-from nullsight.physics.base import Physics
+from nullsight.physics.base import Physics, like
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.optimisers import Optimiser
 from nullsight.training.schedules import Schedule
@@ -53,8 +53,7 @@ def ones(*shape: int) -> Tensor:
 def test_physics_come_back(case: Any) -> None:
     first = case.build()
     second = again(first, Physics)
-    like = next((b for b in first.buffers() if b.is_floating_point()), torch.zeros(()))
-    x = ones(first.samples or 2, *first.image_shape).to(like.dtype)
+    x = ones(first.samples or 2, *first.image_shape).to(like(first))
     y = first.A(x)
     torch.testing.assert_close(second.A(x), y, rtol=0, atol=0)
     torch.testing.assert_close(second.A_dagger(y), first.A_dagger(y), rtol=0, atol=0)

@@ -33,6 +33,7 @@ def run(script, *words):
     ("script", "words", "cases"),
     [
         ("operators.py", ["--sizes", "16"], ["A, 16x16, batch 2", "A^T, 16x16, batch 8", "FBP, 16x16, batch 1"]),
+        ("coils.py", ["--sizes", "16", "--coils", "3"], ["A, 3 coils, 16x16, batch 1", "A^T, 3 coils, 16x16, batch 4"]),
         ("training_step.py", ["--size", "32", "--width", "4", "--depth", "2"], ["EI, U-Net, float32, channels last"]),
         ("import_time.py", [], ["import nullsight"]),
     ],

@@ -45,13 +45,25 @@ def test_contract(contract: Callable[..., float], case: Case, dtype: torch.dtype
 @ALL
 def test_check_finds_nothing_wrong(case: Case) -> None:
     findings = check_group(case.build(), case.shape)
-    assert len(findings) >= 4
+    assert len(findings) >= (4 if case.build().linear else 1)
     assert [str(one) for one in findings if not one.passed] == []
+
+
+ON_VALUES = ("gain", "colour", "vector fields", "inversion")  # values change, exactly
+
+
+@ALL
+def test_stated_error_is_zero_only_where_the_law_is_exact(case: Case) -> None:
+    group = case.build()
+    if isinstance(group, Group):
+        assert (measured_action_error(group, case.shape) < 1e-12) == (group.action_error == 0)
 
 
 @ALL
 def test_stated_error_is_zero_only_where_samples_only_move(case: Case) -> None:
     group = case.build()
+    if any(kind in case.name for kind in ON_VALUES):
+        pytest.skip("values change, exactly or not")
     x = natural_images(6, case.shape)
     g = group.sample(Draws(1, 0, tuple(range(6))).of("g"))
     moved = torch.allclose(group.act(g, x).flatten(1).sort(1).values, x.flatten(1).sort(1).values, atol=1e-12)
@@ -69,7 +81,8 @@ def test_every_law_of_a_small_finite_group_exactly(case: Case) -> None:
     x = torch.randn((1, *case.shape), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     x = x.expand(len(g), *case.shape)
     product = group.compose(g, h)
-    assert torch.equal(group.act(g, group.act(h, x)), group.act(product, x))
+    rounding = 1e-12 if "colour" in case.name else 0.0  # p - (p - x) is x to rounding; all others are exact
+    assert torch.allclose(group.act(g, group.act(h, x)), group.act(product, x), rtol=0, atol=rounding)
     table = product.reshape(group.order, group.order)
     assert torch.equal(table.sort(1).values, all_g.expand_as(table))  # every row is a permutation
     assert torch.equal(table[all_g, group.inverse(all_g)], torch.zeros_like(all_g))

@@ -15,17 +15,20 @@ from nullsight.contracts.losses import (
     assert_split_independent,
     assert_zero,
 )
-from nullsight.losses import TABLE, AdversarialEquivariance, Evidence, Loss
+from nullsight.losses import TABLE, AdversarialEquivariance, BankEquivariance, Evidence, Loss
 from nullsight.parts import arguments
 from tests.cases.losses import (
+    BATCH,
     LOSSES,
     Case,
     LinearF,
     M,
     N,
     Roll,
+    ToyMatrix,
     ToyScore,
     evidence,
+    filled,
     labelled_evidence,
     perfect,
     randn,
@@ -48,6 +51,18 @@ def test_contract(case: Case, dtype: torch.dtype) -> None:
     f = LinearF(randn(N, M, seed=3, dtype=dtype))
     given = labelled_evidence(dtype, f=f) if loss.needs_truth else evidence(dtype, f=f)
     assert_loss(loss, given, f, tolerance=1e-12 if dtype == torch.float64 else 1e-5)
+
+
+@pytest.mark.parametrize("case", [c for c in LOSSES if not c.build().needs_truth], ids=lambda c: c.name)
+def test_contract_with_an_operator_of_its_own_for_each_sample(case: Case) -> None:
+    physics = ToyMatrix(randn(BATCH, M, N, seed=8))
+    physics.norm()  # known before the batch is cut: parts are divided by the norm of the whole
+    f = LinearF(randn(N, M, seed=3))
+    given, loss = evidence(f=f, physics=physics), case.build().double()
+    assert_loss(filled(loss, given) if isinstance(loss, BankEquivariance) else loss, given, f, tolerance=1e-12)
+    rows = [loss(given.take([row])) for row in range(BATCH)]
+    alone = torch.stack([value.detach() for value in rows]).mean()
+    assert torch.allclose(loss(given).detach(), alone, rtol=1e-10)
 
 
 # counts have no slope: their straight-through gradient has tests of its own

@@ -1,6 +1,7 @@
 """Every contract of operators, for every toy operator in both precisions; and that broken operators are caught."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from nullsight.contracts.physics import (
     assert_batch,
     assert_dagger,
     assert_gradient,
+    assert_linearized,
     assert_matrix,
     assert_norm,
     assert_refuses_single_image,
@@ -20,8 +22,9 @@ from nullsight.contracts.physics import (
     check_physics,
 )
 from nullsight.parts import arguments
-from nullsight.physics.base import LinearPhysics, Physics
-from tests.cases.physics import PHYSICS, Case
+from nullsight.physics.base import Linearized, LinearPhysics, Physics
+from nullsight.types import InputError
+from tests.cases.physics import EVERY, PHYSICS, Case
 
 DTYPES = [torch.float32, torch.float64]
 ANY: list[Callable[..., float]] = [assert_dagger, assert_gradient, assert_batch, assert_refuses_single_image]
@@ -36,6 +39,20 @@ def test_contract(contract: Callable[..., float], case: Case, dtype: torch.dtype
     if contract in LINEAR and not isinstance(physics, LinearPhysics):
         pytest.skip("a nonlinear operator has no adjoint")
     assert contract(physics, dtype=dtype, seed=0) >= 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
+def test_contracts_of_linearized_problems(case: Case, dtype: torch.dtype) -> None:
+    physics = case.build()
+    if type(physics).linearize is Physics.linearize:
+        with pytest.raises(InputError, match="can be linearised"):
+            physics.linearize(torch.zeros(2, *physics.measurement_shape))
+        return
+    assert assert_linearized(physics, dtype=dtype) >= 0
+    if not isinstance(physics, LinearPhysics):
+        assert assert_subset(physics, dtype=dtype) >= 0
+        assert {"linearized", "subset"} <= {finding.name for finding in check_physics(physics, dtype=dtype)}
 
 
 @pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
@@ -99,7 +116,7 @@ def test_works_where_it_is_moved(case: Case) -> None:
 
 
 def test_every_operator_of_the_table_has_a_case() -> None:
-    built = {type(case.build()) for case in PHYSICS}
+    built = {type(case.build()) for case in EVERY}
     assert {kind for kind in p.TABLE.values() if kind not in built} == set()
 
 
@@ -169,6 +186,28 @@ class Careless(p.Inpainting):
         return self._measure(x)
 
 
+class Shifted(p.Saturation):
+    """The right-hand side of its linear problem is off by 1 %."""
+
+    def linearize(self, y: Tensor) -> Linearized:
+        return replace(super().linearize(y), y=1.01 * y)
+
+
+class Trusting(p.Saturation):
+    """Counts saturated values as any others."""
+
+    def linearize(self, y: Tensor) -> Linearized:
+        return replace(super().linearize(y), weights=torch.ones_like(y))
+
+
+class Boastful(p.Saturation):
+    """Weights above 1."""
+
+    def linearize(self, y: Tensor) -> Linearized:
+        found = super().linearize(y)
+        return replace(found, weights=2 * found.weights)
+
+
 MASK = p.bernoulli_mask((4, 4), 0.6, seed=0)
 
 
@@ -192,6 +231,14 @@ def test_a_broken_operator_is_caught(
 ) -> None:
     with pytest.raises(ContractError, match=message):
         contract(kind((1, 4, 4), MASK), dtype=dtype, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"), [(Shifted, "linearized: "), (Trusting, "linearized: "), (Boastful, "weights outside")]
+)
+def test_a_wrong_linear_problem_is_caught(kind: type[p.Saturation], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        assert_linearized(kind(p.Inpainting((1, 4, 4), MASK), 1.0))
 
 
 def test_a_rightly_stated_error_passes() -> None:

@@ -179,7 +179,7 @@ def test_bad_use_is_refused_in_a_sentence() -> None:
         ConjugateGradients(0)
     physics = ToySaturation((1, 4, 4), (1, 4, 4))
     u = torch.rand(2, 1, 4, 4)
-    with pytest.raises(InputError, match=r"linear operator.*ToySaturation is not: take LeastSquares or Precond"):
+    with pytest.raises(InputError, match=r"linear or can be linearised, but ToySaturation is not: write its"):
         ConjugateGradients().direction(u, u, physics)
     with pytest.raises(InputError, match="can weigh its measurements, but ToyMask cannot: take Unweighed"):
         ConjugateGradients(2, Weighed()).direction(u, u, toy_mask(1, 4, 4))

@@ -1,17 +1,23 @@
-"""The recipes of the experiments can be read and built, without their data; the interpolation that is beside them."""
+"""The recipes of the experiments can be read and built, without their data; the scripts that are beside them."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from experiments.brain import eight_coils
 from nullsight.app.table import read_rows
 from nullsight.assemble import Context, build
 from nullsight.groups.base import Family
 from nullsight.losses import Loss
-from nullsight.physics import Inpainting, ParallelBeamCT, bernoulli_mask
+from nullsight.physics import Inpainting, MultiCoilMRI, ParallelBeamCT, bernoulli_mask
+from nullsight.physics.base import Physics
+from nullsight.physics.mri import fourier
 from nullsight.reconstructors import Reconstructor
+from nullsight.schema import read_recipe
 from nullsight.types import InputError
+from tests.cases.coils import body, smooth_maps
 
 ROOT = Path(__file__).parents[1] / "experiments"
 SHAPES = {
@@ -87,3 +93,46 @@ def test_interpolation_refuses_other_operators() -> None:
     physics = ParallelBeamCT((1, 8, 8), 4)
     with pytest.raises(InputError, match="inpainting of 2-D images with one mask for all channels"):
         clough_tocher()(torch.zeros(1, *physics.measurement_shape), physics)
+
+
+def brain(folder: Path, shape: tuple[int, int]) -> Path:
+    """Write half of the k-space of a body by four coils, its middle whole."""
+    parts = torch.view_as_real(smooth_maps(4, shape) * body(shape, 0)).movedim(-1, -3)
+    y = torch.view_as_complex(fourier(parts).movedim(-3, -1).contiguous())
+    mask = bernoulli_mask(shape, 0.5, seed=1)  # another seed than that of what is held out
+    mask[shape[0] // 2 - 12 : shape[0] // 2 + 12, shape[1] // 2 - 12 : shape[1] // 2 + 12] = True
+    path = folder / "brain_8ch_kspace.npy"
+    np.save(path, torch.where(mask, y, 0).numpy().astype(np.complex64))
+    return path
+
+
+def test_a_brain_by_several_coils_is_drawn_and_its_settings_chosen_on_held_out_frequencies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(eight_coils, "ITERATIONS", (1, 8))
+    monkeypatch.setattr(eight_coils, "WEIGHTS", (0.003,))
+    monkeypatch.setattr(eight_coils, "STEPS", 20)
+    errors = eight_coils.main(brain(tmp_path, (40, 36)), tmp_path / "new" / "picture.png")
+    assert errors["least squares, 8 iterations"] < 0.5 * errors["least squares, 1 iterations"]
+    assert (tmp_path / "new" / "picture.png").read_bytes()[1:4] == b"PNG"
+    assert "\nleast squares, 8 iterations: residual of all frequencies 0.0" in capsys.readouterr().out
+
+
+def test_held_out_frequencies_are_measured_ones_outside_of_the_middle() -> None:
+    mask = bernoulli_mask((60, 50), 0.5, seed=3)
+    kept = eight_coils.held_out(mask, 24)
+    assert bool((kept <= mask).all()) and not bool(kept[18:42, 13:37].any())
+    assert 0.05 < float(kept.sum() / mask.sum()) < 0.12
+
+
+def test_the_recipes_of_the_brain_can_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    brain(tmp_path, (230, 180))
+    monkeypatch.setenv("NULLSIGHT_DATA", str(tmp_path))
+    physics = read_recipe(ROOT / "brain" / "cg_sense.toml").physics
+    assert physics is not None
+    built = build(physics.model_dump(), Physics, "[physics]", Context(ROOT / "brain"))
+    assert isinstance(built, MultiCoilMRI) and built.measurement_shape == (4, 2, 230, 180)
+    for name in ("cg_sense", "total_variation"):
+        reconstructor = read_recipe(ROOT / "brain" / f"{name}.toml").reconstructor
+        assert reconstructor is not None
+        build(reconstructor.model_dump(), Reconstructor, "[reconstructor]", Context(ROOT / "brain"))

@@ -261,7 +261,7 @@ def test_no_gradient_comes_out():
         (lambda: TotalVariation(Within(-1.0)), "epsilon above 0"),
         (lambda: TotalVariation(iterations=0), "at least 1 iteration"),
         (lambda: TotalVariation(tolerance=-1.0), "tolerance"),
-        (lambda: TotalVariation()(rand(1, 1, 4, 4), ToySaturation((1, 4, 4), (1, 4, 4))), "linear physics"),
+        (lambda: TotalVariation()(rand(1, 1, 4, 4), ToySaturation((1, 4, 4), (1, 4, 4))), "can be linearised"),
         (lambda: TotalVariation()(rand(1, 1, 4, 4) / 0, whole(1, 4, 4)), "finite"),
     ],
 )

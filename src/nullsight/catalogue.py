@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from nullsight import constraints, groups, losses, networks, noise, physics, reconstructors, training
-from nullsight.groups import interpolation
+from nullsight.groups import boundaries, interpolation
 from nullsight.networks import norms
 from nullsight.physics import filters
 from nullsight.reconstructors import data_steps, fits, unrolled, variation, weightings
@@ -17,8 +17,11 @@ TABLES: tuple[Mapping[str, type], ...] = (
     filters.TABLE,
     physics.SPLITS,
     noise.TABLE,
+    noise.RECORRUPTIONS,
+    noise.ESTIMATES,
     groups.TABLE,
     interpolation.TABLE,
+    boundaries.TABLE,
     networks.TABLE,
     norms.TABLE,
     reconstructors.TABLE,
@@ -32,6 +35,7 @@ TABLES: tuple[Mapping[str, type], ...] = (
     losses.ERRORS,
     losses.SCALINGS,
     losses.RESIDUALS,
+    losses.DIVERGENCES,
     losses.FRAMES,
     losses.REFRESHES,
     losses.AUGMENTATIONS,

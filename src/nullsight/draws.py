@@ -61,6 +61,12 @@ class Stream:
             ) from None
         return self._stack(drawn, tuple(mean.shape[1:])).to(mean.device, mean.dtype)
 
+    def binomial(self, counts: Tensor, share: float) -> Tensor:
+        """Return how many of ``(batch, ...)`` whole counts (0 to 9e18) fall to a share, in their dtype and device."""
+        rows = counts.detach().to("cpu", torch.float64).numpy().astype(np.int64)
+        drawn = [one.binomial(row, share) for one, row in zip(self._generators, rows, strict=True)]
+        return self._stack(drawn, tuple(counts.shape[1:])).to(counts.device, counts.dtype)
+
     @staticmethod
     def _stack(rows: Sequence[np.ndarray | float], shape: tuple[int, ...]) -> Tensor:
         return torch.from_numpy(np.asarray(rows, dtype=np.float64).reshape(len(rows), *shape))

@@ -64,7 +64,9 @@ class DataSection(_Strict):
 class SimulateSection(_Strict):
     """Images to make measurements from with ``nullsight simulate``; ``train`` and ``test`` are [first, end).
 
-    ``shrink = 2`` takes the means of 2 x 2 pixels.
+    ``shrink = 2`` takes the means of 2 x 2 pixels. ``noise`` is what the measurements get, where that is another than
+    the [noise] to be reckoned with. ``phase`` makes complex images of magnitudes: the standard deviation of a smooth
+    phase of each one's own, in degrees.
     """
 
     images: str
@@ -74,6 +76,8 @@ class SimulateSection(_Strict):
     test: tuple[int, int] | None = None
     shrink: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0)] = 0
+    noise: Part | None = None
+    phase: Annotated[float, Field(ge=0)] | None = None
 
 
 class TrainingSection(_Strict):

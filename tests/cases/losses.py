@@ -10,6 +10,7 @@ from nullsight.draws import Draws, Stream
 from nullsight.groups.base import FiniteGroup
 from nullsight.losses import (
     L1,
+    SURE,
     AdversarialEquivariance,
     AffineContrast,
     AsPublished,
@@ -19,6 +20,7 @@ from nullsight.losses import (
     Equivariance,
     EquivariantSplitting,
     Evidence,
+    ExactProduct,
     Gamma,
     GroupAction,
     Huber,
@@ -28,13 +30,14 @@ from nullsight.losses import (
     MeasurementConsistency,
     PerturbedOperator,
     PreconditionedConsistency,
+    Recorrupted,
     Splitting,
     Supervised,
     ThroughDagger,
 )
 from nullsight.losses.bank import NOISELESS
 from nullsight.losses.errors import MEAN_SQUARE, Error
-from nullsight.noise import Gaussian, Noise, Poisson
+from nullsight.noise import Gaussian, GaussianPair, Noise, Poisson, PoissonGaussian, UnknownNoise
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.splits import RandomEntries
 
@@ -206,6 +209,10 @@ LOSSES: list[Case] = [
     Case("splitting", lambda: Splitting(RandomEntries(0.6)), zero=False),
     Case("splitting, dagger", lambda: Splitting(RandomEntries(0.6), ThroughDagger(), kept=0.5), zero=False),
     Case("equivariant_splitting", lambda: EquivariantSplitting(Roll(), RandomEntries(0.6)), zero=False),
+    Case("sure", lambda: SURE(Gaussian(0.1)), zero=False),
+    Case("sure, exact, two kinds of noise", lambda: SURE(PoissonGaussian(0.1, 0.2), ExactProduct(2)), zero=False),
+    Case("sure, level unknown", lambda: SURE(UnknownNoise(0.1, 0.1)), zero=False),
+    Case("recorrupted", lambda: Recorrupted(GaussianPair(0.1)), zero=False),
     Case("supervised", Supervised),
     Case("supervised + ei", lambda: Supervised() + 10 * Equivariance(Roll())),
     Case("semi-supervised", lambda: Supervised() + MeasurementConsistency() + 10 * Equivariance(Roll())),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import scipy.sparse
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from nullsight import physics as p
+from nullsight.groups import Scales
 from nullsight.physics.base import Physics
 from nullsight.physics.matrix import _sparse
 from nullsight.physics.several import several
@@ -20,6 +22,7 @@ class Case:
 
     name: str
     build: Callable[[], Physics]
+    needs: str = "torch"  # the package without which nothing can be measured
 
 
 class Turns:
@@ -89,12 +92,26 @@ def some(shape: tuple[int, ...]) -> Tensor:
     return p.bernoulli_mask(shape, 0.6, seed=9)
 
 
+def coils(count: int, shape: tuple[int, int], samples: int) -> Tensor:
+    drawn = p.gaussian_matrix(samples * count, 2 * shape[0] * shape[1], seed=5)
+    return p.normalised(drawn.reshape(samples, count, 2, *shape))
+
+
+def paths(count: int, shape: tuple[int, int], samples: int) -> Tensor:
+    drawn = p.gaussian_matrix(samples * count, 2, seed=6).reshape(samples, count, 2)
+    return torch.tensor(shape) / 2 * torch.tanh(drawn * samples**0.5 * count**0.5)
+
+
 def views(count: int, detectors: int, samples: int) -> Tensor:
     kept = torch.stack([p.bernoulli_mask((1, count, 1), 0.7, seed=s) for s in range(samples)])
     return kept.expand(samples, 1, count, detectors).contiguous()
 
 
-PHYSICS: list[Case] = [
+def fan_views(count: int, detectors: int) -> Tensor:
+    return views(count, detectors, 2).expand(2, 2, count, detectors).contiguous()
+
+
+EVERY: list[Case] = [
     Case("inpainting", lambda: p.Inpainting((3, 6, 5), some((6, 5)))),
     Case("inpainting by channel", lambda: p.Inpainting((3, 6, 5), some((3, 6, 5)))),
     Case("inpainting by sample", lambda: p.Inpainting((3, 6, 5), masks((1, 6, 5), 3))),
@@ -106,6 +123,22 @@ PHYSICS: list[Case] = [
     Case("hadamard 1-D", lambda: p.Hadamard((1, 16), 16)),
     Case("mri", lambda: p.CartesianMRI((2, 6, 7), p.cartesian_mask((6, 7), 2.0, 0.15, seed=0))),
     Case("mri by sample", lambda: p.CartesianMRI((2, 6, 6), masks((6, 6), 3))),
+    Case(
+        "multi-coil mri",
+        lambda: p.MultiCoilMRI((2, 6, 7), coils(4, (6, 7), 1), p.cartesian_mask((6, 7), 1.8, 0.3, seed=0), 200),
+    ),
+    Case("multi-coil mri by sample", lambda: p.MultiCoilMRI((2, 5, 6), coils(3, (5, 6), 3), masks((5, 6), 3), 200)),
+    Case("multi-coil mri, few steps", lambda: p.MultiCoilMRI((2, 6, 6), coils(2, (6, 6), 1), some((6, 6)), 4)),
+    Case(
+        "non-cartesian mri",
+        lambda: p.NonCartesianMRI((2, 6, 5), paths(40, (6, 5), 1), coils(3, (6, 5), 1), 200),
+        needs="finufft",
+    ),
+    Case(
+        "non-cartesian mri by sample",
+        lambda: p.NonCartesianMRI((2, 5, 6), paths(20, (5, 6), 2), iterations=200),
+        needs="finufft",
+    ),
     Case("blur", lambda: p.Blur((2, 9, 8), p.gaussian_kernel(0.6))),
     Case("blur with zeros", lambda: p.Blur((1, 8, 8), p.box_kernel(4), threshold=1e-4)),
     Case("strong blur", lambda: p.Blur((1, 16, 16), p.gaussian_kernel(1.5, reach=4), threshold=0.1)),
@@ -126,6 +159,14 @@ PHYSICS: list[Case] = [
     Case(
         "transformed",
         lambda: p.Transformed(p.Inpainting((1, 6, 6), some((6, 6))), Turns(), torch.tensor([0, 1, 3])),
+    ),
+    Case(
+        "transformed, not orthogonal",
+        lambda: p.Transformed(
+            p.MatrixOperator((1, 5, 6), p.gaussian_matrix(12, 30, seed=1)),
+            Scales(0.6, 1.6),
+            Scales().element(torch.tensor([1.5, 0.7, 1.0])),
+        ),
     ),
     Case(
         "transformed, no inverse",
@@ -165,9 +206,37 @@ PHYSICS: list[Case] = [
         ),
     ),
     Case("ct on the fly", lambda: p.ParallelBeamCT((2, 9, 12), 8, memory_limit=50_000)),
+    Case("fan beam ct", lambda: p.FanBeamCT((1, 12, 12), 20, 24.0)),
+    Case(
+        "fan beam ct by sample, rectangle",
+        lambda: p.FanBeamCT(
+            (2, 8, 11), 16, 9.0, detector_distance=5.0, detectors=18, offset=0.4, pixel_size=0.5, keep=fan_views(16, 18)
+        ),
+    ),
+    Case("fan beam ct on the fly", lambda: p.FanBeamCT((1, 9, 12), 12, 20.0, memory_limit=50_000)),
+    Case("transmission", lambda: p.Transmission(p.ParallelBeamCT((1, 12, 12), 9), 1e4, 0.05, sigma=10.0)),
+    Case(
+        "transmission of a fan by sample",
+        lambda: p.Transmission(
+            p.FanBeamCT((2, 8, 11), 16, 9.0, detectors=18, keep=fan_views(16, 18)), 1e3, 0.1, floor=0.5
+        ),
+    ),
+    Case("saturation", lambda: p.Saturation(p.Inpainting((1, 6, 5), some((6, 5))), 1.0, low=-0.8)),
+    Case(
+        "saturation by sample",
+        lambda: p.Saturation(p.Inpainting((1, 6, 5), masks((1, 6, 5), 3)), 0.9, low=-2.0, margin=0.1),
+    ),
+    Case(
+        "saturated matrix",
+        lambda: p.Saturation(p.MatrixOperator((1, 4, 5), p.gaussian_matrix(15, 20, seed=2)), 1.2, low=-1.5),
+    ),
+    Case("whitened", lambda: p.Whitened(p.Inpainting((1, 6, 5), some((6, 5))), 1 - 0.5 * masks((1, 6, 5), 3))),
     Case("ct least squares", lambda: p.LeastSquares(p.ParallelBeamCT((1, 9, 9), 6), iterations=10)),
     Case(
         "ct weighted least squares by sample",
         lambda: p.WeightedLeastSquares(p.ParallelBeamCT((1, 9, 9), 8, keep=views(8, 13, 2))),
     ),
 ]
+
+PHYSICS = [case for case in EVERY if find_spec(case.needs) is not None]
+"""Those that can be used here."""

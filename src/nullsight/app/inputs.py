@@ -12,7 +12,7 @@ from nullsight.data import MeasurementSet, TruthSet, checksum, read_array, read_
 from nullsight.data.container import kind_of
 from nullsight.data.readers.pictures import PICTURES
 from nullsight.noise import Noise
-from nullsight.physics.base import Physics
+from nullsight.physics.base import Physics, like
 from nullsight.physics.least_squares import without_least_squares
 from nullsight.recipe import build_physics
 from nullsight.schema import DataSection, Part
@@ -157,8 +157,7 @@ def _short(value: object) -> str:
 
 
 def _floats(values: Tensor, physics: Physics) -> Tensor:
-    like = next((b for b in physics.buffers() if b.is_floating_point()), torch.zeros(()))
-    return values.to(like.dtype)
+    return values.to(like(physics).dtype)
 
 
 def _with_channels(values: Tensor, physics: Physics) -> Tensor:

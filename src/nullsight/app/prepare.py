@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from nullsight.app.inputs import checksums, read_inputs, read_references
+from nullsight.app.noise_of import with_noise_estimated
 from nullsight.assemble import place
 from nullsight.data import MeasurementSet, TruthSet
 from nullsight.data.datasets import split
@@ -59,6 +60,7 @@ def prepare(recipe: Recipe, root: Path, arrays: Mapping[str, Tensor]) -> Ready:
     if section.measurements is None:
         raise InputError("expected measurements in the recipe's [data], but none are named: add measurements = ...")
     inputs = read_inputs(section.measurements, section, recipe.physics, root, arrays)
+    recipe = with_noise_estimated(recipe, inputs.data, root)
     experiment = build_experiment(recipe, inputs.data.physics, inputs.noise, root, arrays)
     needs = bool(experiment.loss.needs_truth)
     if needs and section.truth is None:

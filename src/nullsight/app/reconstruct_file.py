@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nullsight.app.helpers import read_helpers
 from nullsight.app.inputs import Inputs, read_inputs
+from nullsight.app.noise_of import with_noise_estimated
 from nullsight.app.runs import load, reconstruct_with, untrained
 from nullsight.data import ArrayFile, write_images
 from nullsight.outcome import Outcome
@@ -59,7 +60,8 @@ def reconstruct_file(
 
 def _untrained(recipe: Recipe, read: Inputs, path: Path) -> Run:
     """Return the run of a recipe that needs no training; InputError where it needs some."""
-    experiment = build_experiment(recipe, read.data.physics, read.noise, path.parent, {})
+    known = with_noise_estimated(recipe, read.data, path.parent)
+    experiment = build_experiment(known, read.data.physics, read.noise, path.parent, {})
     if not isinstance(experiment.loss, NoLoss):
         raise InputError(
             f"expected a run folder, or a recipe without [[loss]] whose reconstructor has no weights, but {path} is to "

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from nullsight.assemble import Context, build, describe, place
@@ -13,13 +12,14 @@ from nullsight.data import (
     block_means,
     read_images,
     simulate,
+    with_smooth_phase,
     write_measurements,
     write_truth,
 )
 from nullsight.draws import stable_hash
-from nullsight.noise import Noise, Noiseless
+from nullsight.noise import Noise, Noiseless, UnknownNoise
 from nullsight.outcome import Outcome
-from nullsight.physics.base import Physics
+from nullsight.physics.base import Physics, like
 from nullsight.recipe import build_physics
 from nullsight.schema import Recipe, SimulateSection
 from nullsight.types import InputError
@@ -55,8 +55,12 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
         raise InputError("expected [physics] in the recipe to measure with, but it has none: add it")
     physics = build_physics(recipe.physics.model_dump(), root, {})
     noise: Noise = Noiseless()
-    if recipe.noise is not None:
-        noise = build(recipe.noise.model_dump(), Noise, "[noise]", Context(root=root))
+    if (written := section.noise or recipe.noise) is not None:
+        noise = build(
+            written.model_dump(), Noise, "[simulate.noise]" if section.noise else "[noise]", Context(root=root)
+        )
+    if isinstance(noise, UnknownNoise):
+        raise InputError("expected noise of a known level to simulate, but unknown_noise came: add [simulate.noise]")
     file = read_images(place(section.images, root), section.key, section.axes)
     jobs = _jobs(recipe, section, root, len(file.values))
     for path in (path for job in jobs for path in (job.measurements, job.truth) if path is not None):
@@ -65,7 +69,9 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
     lines = [f"{len(file.values)} images from {file.source}" + (f" ({file.note})" if file.note else "")]
     for job in jobs:
         names = tuple(file.names[i] if file.names else str(i) for i in job.rows)
-        images = block_means(file.values[job.rows.start : job.rows.stop].to(_precision(physics)), section.shrink)
+        images = block_means(file.values[job.rows.start : job.rows.stop].to(like(physics).dtype), section.shrink)
+        if section.phase is not None:
+            images = with_smooth_phase(images, section.phase, seed=job.seed)
         if overwrite or not job.measurements.exists():
             lines.append(_measure(job, images, names, physics, noise))
         if job.truth is not None and (overwrite or not job.truth.exists()):
@@ -104,7 +110,3 @@ def _range(chosen: tuple[int, int], count: int) -> range:
             f"expected a range [first, end) within 0 .. {count} images, but {list(chosen)} came: change it"
         )
     return range(first, end)
-
-
-def _precision(physics: Physics) -> torch.dtype:
-    return next((b.dtype for b in physics.buffers() if b.is_floating_point()), torch.float32)

@@ -5,6 +5,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import torch
@@ -25,8 +26,8 @@ from nullsight.types import InputError
 _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def build(written: Mapping[str, Any], kind: type, where: str, context: Context) -> Any:
-    """Build the part that is written, which must be a ``kind``; ``where`` names it in errors.
+def build(written: Mapping[str, Any], kind: type | UnionType, where: str, context: Context) -> Any:
+    """Build the part that is written, which must be a ``kind`` (or one of several); ``where`` names it in errors.
 
     Raises:
         InputError: an unknown name or argument (the valid ones are named), a value that does not fit, or another kind.
@@ -34,7 +35,7 @@ def build(written: Mapping[str, Any], kind: type, where: str, context: Context) 
     content = dict(written)
     if not isinstance(content.get("name"), str):
         raise InputError(f"expected {where} to have a name, but it has none: add name = ...")
-    return _part(content, (kind,), where, context)
+    return _part(content, _kinds(kind), where, context)
 
 
 def _part(content: dict[str, Any], kinds: tuple[type, ...], where: str, context: Context) -> Any:
@@ -43,7 +44,7 @@ def _part(content: dict[str, Any], kinds: tuple[type, ...], where: str, context:
         raise InputError(f"expected the name of {where} to be a text, but {name!r} came: correct it")
     part = _call(_find(name, kinds, where, context), content, where, context)
     _check_kind(part, kinds, name, where)
-    return _known(part, context) if isinstance(part, Family) else part
+    return _known(part, context) if isinstance(part, Family | Noise) else part
 
 
 def _find(name: str, kinds: tuple[type, ...], where: str, context: Context) -> Callable[..., Any]:
@@ -56,16 +57,19 @@ def _find(name: str, kinds: tuple[type, ...], where: str, context: Context) -> C
     raise InputError(unknown_key(name, valid, where) + '; a class of your own is written as "module:Class"')
 
 
-def _known(family: Family, context: Context) -> Family:
-    """Return the equal family that was built before, if there is one: families are values."""
+def _known(part: Any, context: Context) -> Any:
+    """Return the equal part that was built before, if there is one: families and noises are values.
+
+    A noise of unknown level is learned by all terms together, so it must be one object.
+    """
     mine: dict[str, Tensor] = {}
-    written = describe(family, mine, "family")
-    for other in context.families:
+    written = describe(part, mine, "part")
+    for other in context.shared:
         theirs: dict[str, Tensor] = {}
-        if describe(other, theirs, "family") == written and all(torch.equal(mine[k], theirs[k]) for k in mine):
+        if describe(other, theirs, "part") == written and all(torch.equal(mine[k], theirs[k]) for k in mine):
             return other
-    context.families.append(family)
-    return family
+    context.shared.append(part)
+    return part
 
 
 def _call(maker: Callable[..., Any], content: dict[str, Any], where: str, context: Context) -> Any:

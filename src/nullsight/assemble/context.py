@@ -24,7 +24,8 @@ class Context:
             needs a ``shape``.
         reconstructor: goes where a part takes another reconstructor ``f`` and none is written.
         seed: goes where a part takes a ``seed`` and none is written.
-        families: all that were built so far; equal ones become one object, so that losses share what they compute.
+        shared: all families and noises that were built so far; equal ones become one object, so that losses share
+            what they compute, and what they learn of a noise.
     """
 
     root: Path = Path()
@@ -35,4 +36,4 @@ class Context:
     image_shape: tuple[int, ...] | None = None
     reconstructor: nn.Module | None = None
     seed: int | None = None
-    families: list[Family] = field(default_factory=list)
+    shared: list[Family | Noise] = field(default_factory=list)

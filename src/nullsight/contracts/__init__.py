@@ -31,6 +31,7 @@ from nullsight.contracts.physics import (
     assert_batch,
     assert_dagger,
     assert_gradient,
+    assert_linearized,
     assert_matrix,
     assert_norm,
     assert_refuses_single_image,
@@ -45,6 +46,7 @@ from nullsight.contracts.reconstructors import (
     assert_runs_on,
     assert_same_shape,
 )
+from nullsight.contracts.risk import assert_unbiased
 
 __all__ = [
     "ContractError",
@@ -64,6 +66,7 @@ __all__ = [
     "assert_gradients_reach_all_weights",
     "assert_group",
     "assert_group_adjoint",
+    "assert_linearized",
     "assert_loss",
     "assert_matrix",
     "assert_mean_over_samples",
@@ -77,6 +80,7 @@ __all__ = [
     "assert_scalar",
     "assert_split_independent",
     "assert_subset",
+    "assert_unbiased",
     "assert_zero",
     "check_group",
     "check_physics",

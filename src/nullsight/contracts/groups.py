@@ -11,65 +11,17 @@ import torch
 from torch import Tensor
 
 from nullsight.contracts.findings import Finding, find, require
-from nullsight.draws import Draws
 from nullsight.groups.base import Family, FiniteGroup, Group
-from nullsight.types import Image
+from nullsight.groups.ensembles import STATED_SHAPE, draws_of, mean_square, norms, pair
+from nullsight.groups.ensembles import inscribed_disk as inscribed_disk
+from nullsight.groups.ensembles import measured_action_error as measured_action_error
+from nullsight.groups.ensembles import natural_images as natural_images
+from nullsight.types import Element, Image
 
-STATED_SHAPE = (1, 64, 64)
-"""The images for which ``action_error`` is stated."""
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-12}
 """What counts as exact, relative to the norm of the image."""
 ADJOINT = {torch.float32: 1e-6, torch.float64: 1e-12}
 """Largest adjoint mismatch, relative to the product of the norms."""
-
-
-def natural_images(count: int, image_shape: Sequence[int], *, seed: int = 0) -> Image:
-    """Return random images in [0, 1] with the amplitude spectrum 1/f of photographs, ``(count, *image_shape)`` float64.
-
-    Up to the Nyquist frequency in every direction (the corners of the spectrum, which no rotated grid can hold, are
-    empty); independent phases; cut out of images twice as large, so that opposite borders do not match.
-
-    Args:
-        count: how many.
-        image_shape: of the images, without batch.
-        seed: of the phases.
-    """
-    channels, *space = image_shape
-    twice = [2 * n for n in space]
-    noise = Draws(seed, 0, tuple(range(count))).of("natural images").normal((channels, *twice))
-    axes = tuple(range(-len(space), 0))
-    squares = [torch.fft.fftfreq(n, dtype=torch.float64) ** 2 for n in twice]
-    radius = torch.stack(torch.meshgrid(*squares, indexing="ij")).sum(0).sqrt()
-    weight = (radius < 0.5) / radius.clamp_min(1 / max(twice))
-    images = torch.fft.ifftn(torch.fft.fftn(noise, dim=axes) * weight, dim=axes).real
-    for axis, n in zip(axes, space, strict=True):
-        images = images.narrow(axis, 0, n)
-    low, high = images.flatten(1).min(1).values, images.flatten(1).max(1).values
-    wide = (-1, *[1] * len(image_shape))
-    scaled: Tensor = (images - low.reshape(wide)) / (high - low).clamp_min(1e-300).reshape(wide)
-    return scaled
-
-
-def inscribed_disk(space: Sequence[int]) -> Tensor:
-    """Return the bool mask ``(*space)`` of the samples within half the shorter side of the centre."""
-    squares = [(torch.arange(n, dtype=torch.float64) - (n - 1) / 2) ** 2 for n in space]
-    return torch.stack(torch.meshgrid(*squares, indexing="ij")).sum(0).sqrt() <= (min(space) - 1) / 2 + 1e-9
-
-
-def measured_action_error(group: Group, image_shape: Sequence[int] = STATED_SHAPE, *, seed: int = 0) -> float:
-    """Measure ``action_error`` as :class:`~nullsight.groups.base.Family` defines it, over 24 pairs and images.
-
-    Args:
-        group: the group.
-        image_shape: of the images, without batch.
-        seed: of elements and images.
-    """
-    x = natural_images(24, image_shape, seed=seed)
-    g, h = _pair(group, 24, seed)
-    with torch.no_grad():
-        gap = group.act(g, group.act(h, x)) - group.act(group.compose(g, h), x)
-    disk = inscribed_disk(image_shape[1:])
-    return _mean_square(gap * disk, x * disk)
 
 
 def assert_group(
@@ -86,8 +38,8 @@ def assert_group(
         dtype: the images' precision.
         seed: of elements and images.
     """
-    g, h = _pair(group, 16, seed)
-    k = group.sample(_draws(16, seed).of("third"))
+    g, h = pair(group, 16, seed)
+    k = group.sample(draws_of(16, seed).of("third"))
     e = group.identity(16)
     if isinstance(group, FiniteGroup):
         few = torch.tensor([0, *group.generators()[:64], group.order - 1])
@@ -129,34 +81,37 @@ def assert_group_adjoint(
 ) -> float:
     """Check ``<T_g x, y> = <x, T_g^T y>``; return the largest mismatch relative to ``|x| |y|``.
 
+    Where ``T_g`` says that it is not linear it is taken for affine, and ``T_g x`` for ``T_g x - T_g 0``.
+
     Args:
         group: a group or a family.
         image_shape: of the images, without batch.
         dtype: the images' precision.
         seed: of elements and images.
     """
-    g = group.sample(_draws(12, seed).of("elements"))
+    g = group.sample(draws_of(12, seed).of("elements"))
     x, y = _images(12, image_shape, dtype, seed), _images(12, image_shape, dtype, seed + 1)
-    there, back = group.act(g, x), group.act_adjoint(g, y)
+    there, back = _linear_part(group, g, x), group.act_adjoint(g, y)
     gap = ((there.double() * y).flatten(1).sum(1) - (x.double() * back).flatten(1).sum(1)).abs()
-    return require("adjoint mismatch", float((gap / (_norms(x) * _norms(y))).max()), ADJOINT[dtype])
+    return require("adjoint mismatch", float((gap / (norms(x) * norms(y))).max()), ADJOINT[dtype])
 
 
 def assert_action_gradient(
     group: Family, image_shape: Sequence[int], *, dtype: torch.dtype = torch.float64, seed: int = 0
 ) -> float:
-    """Check that the gradient of ``act`` is ``act_adjoint`` and that of ``act_adjoint`` is ``act``.
+    """Check that the gradient of ``act`` is ``act_adjoint`` and that of ``act_adjoint`` the linear part of ``act``.
 
     Args:
-        group: a linear group or family.
+        group: a linear or affine group or family.
         image_shape: of the images, without batch.
         dtype: the images' precision.
         seed: of elements and images.
     """
-    g = group.sample(_draws(6, seed).of("elements"))
+    g = group.sample(draws_of(6, seed).of("elements"))
     x, y = _images(6, image_shape, dtype, seed), _images(6, image_shape, dtype, seed + 1)
     worst = 0.0
-    for act, back in ((group.act, group.act_adjoint), (group.act_adjoint, group.act)):
+    there: Callable[[Element, Image], Image] = partial(_linear_part, group)
+    for act, back in ((group.act, group.act_adjoint), (group.act_adjoint, there)):
         leaf = x.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(act(g, leaf), leaf, y)
         worst = max(worst, _gap(gradient, back(g, y)))
@@ -174,7 +129,7 @@ def assert_one_element_per_image(
         dtype: the images' precision.
         seed: of elements and images.
     """
-    draws = _draws(8, seed)
+    draws = draws_of(8, seed)
     g = group.sample(draws.of("elements"))
     alone = [group.sample(draws.take([i]).of("elements")) for i in range(8)]
     require("elements drawn alone and in a batch differ", float((torch.cat(alone) != g).sum()), 0.0)
@@ -195,16 +150,16 @@ def orthogonality_defect(group: Family, image_shape: Sequence[int], *, seed: int
         image_shape: of the images, without batch.
         seed: of elements and images.
     """
-    g = group.sample(_draws(16, seed).of("elements"))
+    g = group.sample(draws_of(16, seed).of("elements"))
     x = natural_images(16, image_shape, seed=seed)
     disk = inscribed_disk(image_shape[1:])
     with torch.no_grad():
         gap = (group.act_adjoint(g, group.act(g, x)) - x) * disk
-    return _mean_square(gap, x * disk)
+    return mean_square(gap, x * disk)
 
 
 def round_trip_error(group: Group, image_shape: Sequence[int] = STATED_SHAPE, *, seed: int = 0) -> float:
-    """Return the root mean square of ``|T_g^-1 T_g x - x| / |x|`` on the inscribed disk.
+    """Return the root mean square of ``|T_g^-1 T_g x - x| / |x|`` on the disk for which ``action_error`` is stated.
 
     Over 24 elements and images of :func:`natural_images`.
 
@@ -213,12 +168,12 @@ def round_trip_error(group: Group, image_shape: Sequence[int] = STATED_SHAPE, *,
         image_shape: of the images, without batch.
         seed: of elements and images.
     """
-    g, _ = _pair(group, 24, seed)
+    g, _ = pair(group, 24, seed)
     x = natural_images(24, image_shape, seed=seed)
-    disk = inscribed_disk(image_shape[1:])
+    disk = inscribed_disk(image_shape[1:], group.region)
     with torch.no_grad():
         gap = group.act(group.inverse(g), group.act(g, x)) - x
-    return _mean_square(gap * disk, x * disk)
+    return mean_square(gap * disk, x * disk)
 
 
 def check_group(group: Family, image_shape: Sequence[int], *, seed: int = 0) -> list[Finding]:
@@ -251,33 +206,19 @@ def check_group(group: Family, image_shape: Sequence[int], *, seed: int = 0) -> 
     return found
 
 
-def _draws(count: int, seed: int) -> Draws:
-    return Draws(seed, 0, tuple(range(count)))
-
-
-def _pair(group: Group, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    draws = _draws(count, seed)
-    return group.sample(draws.of("first")), group.sample(draws.of("second"))
-
-
 def _images(count: int, image_shape: Sequence[int], dtype: torch.dtype, seed: int) -> Image:
-    return _draws(count, seed).of("white images").normal(tuple(image_shape)).to(dtype)
+    return draws_of(count, seed).of("white images").normal(tuple(image_shape)).to(dtype)
 
 
-def _norms(x: Tensor) -> Tensor:
-    norms: Tensor = torch.linalg.vector_norm(x.double().flatten(1), dim=1)
-    return norms
-
-
-def _mean_square(gap: Tensor, x: Tensor) -> float:
-    """Return the root mean square over the batch of ``|gap| / |x|``."""
-    return float(((_norms(gap) / _norms(x)) ** 2).mean().sqrt())
+def _linear_part(group: Family, g: Element, x: Image) -> Image:
+    """Return ``T_g x``, less ``T_g 0`` where that is something."""
+    return group.act(g, x) if group.linear else group.act(g, x) - group.act(g, torch.zeros_like(x))
 
 
 def _gap(a: Tensor, b: Tensor) -> float:
     """Return the largest difference of two batches relative to the norm of the larger image."""
-    size = torch.maximum(_norms(a), _norms(b)).clamp_min(1e-300)
-    return float((_norms(a - b) / size).max())
+    size = torch.maximum(norms(a), norms(b)).clamp_min(1e-300)
+    return float((norms(a - b) / size).max())
 
 
 def _same(group: Group, x: Image, dtype: torch.dtype, name: str, a: Tensor, b: Tensor) -> None:

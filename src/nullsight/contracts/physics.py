@@ -4,14 +4,12 @@ Each check takes the operator in the precision ``dtype`` (a copy, on the CPU or 
 images from ``seed``. A broken claim is a :class:`~nullsight.contracts.findings.ContractError`.
 """
 
-import copy
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from nullsight.contracts.findings import Finding, find, require
+from nullsight.contracts.probes import copied, difference, distance, images, like, measurements, pull
 from nullsight.draws import Draws
 from nullsight.linalg import dense_matrix
 from nullsight.physics.base import LinearPhysics, Physics, measured_dagger_error
@@ -22,7 +20,6 @@ ADJOINT = {torch.float32: 1e-6, torch.float64: 1e-12}
 """Largest adjoint mismatch, relative to the product of the norms: a few roundings."""
 EXACT = {torch.float32: 1e-4, torch.float64: 1e-8}
 """What counts as exact after many roundings, for example of an iterative solver."""
-PhysicsT = TypeVar("PhysicsT", bound=Physics)
 
 MATRIX_LIMIT = 4096
 """Up to so many pixels ``check_physics`` compares with the dense matrix."""
@@ -36,8 +33,8 @@ def assert_adjoint(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64
         dtype: precision of the check.
         seed: of the drawn images.
     """
-    own = _copy(physics, dtype)
-    x, y = _images(own, 4, dtype, seed), _measurements(own, 4, dtype, seed)
+    own = copied(physics, dtype)
+    x, y = images(own, 4, dtype, seed), measurements(own, 4, dtype, seed)
     with torch.no_grad():
         ax, aty = own.A(x).flatten(1).double(), own.A_adjoint(y).flatten(1).double()
     flat_x, flat_y = x.flatten(1).double(), y.flatten(1).double()
@@ -54,7 +51,7 @@ def assert_dagger(physics: Physics, *, dtype: torch.dtype = torch.float64, seed:
         dtype: precision of the check.
         seed: of the drawn images.
     """
-    own = _copy(physics, dtype)
+    own = copied(physics, dtype)
     stated, rounding = own.dagger_error, EXACT[dtype]
     least = stated / 2 if stated > 10 * rounding else 0.0
     return require(
@@ -70,17 +67,17 @@ def assert_gradient(physics: Physics, *, dtype: torch.dtype = torch.float64, see
         dtype: precision of the check.
         seed: of the drawn images.
     """
-    own = _copy(physics, dtype)
-    x = _images(own, 2, dtype, seed)
+    own = copied(physics, dtype)
+    x = images(own, 2, dtype, seed)
     worst = 0.0
     if isinstance(own, LinearPhysics):
-        v = _measurements(own, 2, dtype, seed)
-        worst = _distance(_pull(own.A, x, v), own.A_adjoint(v))
-    exact = _copy(physics, torch.float64)
-    x = _images(exact, 2, torch.float64, seed).abs() + 0.1  # kept off zero, where nonlinear operators may have a kink
+        v = measurements(own, 2, dtype, seed)
+        worst = distance(pull(own.A, x, v), own.A_adjoint(v))
+    exact = copied(physics, torch.float64)
+    x = images(exact, 2, torch.float64, seed).abs() + 0.1  # kept off zero, where nonlinear operators may have a kink
     with torch.no_grad():
         y = exact.A(x)
-    worst = max(worst, _difference(exact.A, x, seed), _difference(exact.A_dagger, y, seed))
+    worst = max(worst, difference(exact.A, x, seed), difference(exact.A_dagger, y, seed))
     return require("gradient", worst, max(1e-5, ADJOINT[dtype]))
 
 
@@ -92,15 +89,15 @@ def assert_matrix(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64,
         dtype: precision of the check.
         seed: of the drawn images.
     """
-    own, whole = _copy(physics, dtype), physics.to_matrix()
+    own, whole = copied(physics, dtype), physics.to_matrix()
     worst = 0.0
     for i in range(own.samples or 1):
         one, matrix = (own, whole) if own.samples is None else (own.take([i]), whole[i])
-        x = _images(one, 3, dtype, seed)
+        x = images(one, 3, dtype, seed)
         flat = x.flatten(1).cpu().double()
         turned = dense_matrix(_on(one.A_adjoint, x.device), one.measurement_shape, dtype=dtype)
-        worst = max(worst, _distance(one.A(x).flatten(1).cpu().double(), flat @ matrix.T))
-        worst = max(worst, _distance(turned.double(), matrix.T))
+        worst = max(worst, distance(one.A(x).flatten(1).cpu().double(), flat @ matrix.T))
+        worst = max(worst, distance(turned.double(), matrix.T))
     return require("dense matrix", worst, 10 * ADJOINT[dtype])
 
 
@@ -112,29 +109,29 @@ def assert_batch(physics: Physics, *, dtype: torch.dtype = torch.float64, seed: 
         dtype: precision of the check.
         seed: of the drawn images.
     """
-    own = _copy(physics, dtype)
+    own = copied(physics, dtype)
     worst = 0.0
     for size in (1, 3) if own.samples is None else (own.samples,):
-        x = white(own.image_shape, Draws(seed, 0, tuple(range(size))).of("images")).to(_like(own, dtype))
+        x = white(own.image_shape, Draws(seed, 0, tuple(range(size))).of("images")).to(like(own, dtype))
         rows = list(range(size))
         with torch.no_grad():
             y = own.A(x)
             back = own.A_dagger(y)
             for i in rows:
                 one = own.take([i])
-                worst = max(worst, _distance(one.A(x[i : i + 1]), y[i : i + 1]))
+                worst = max(worst, distance(one.A(x[i : i + 1]), y[i : i + 1]))
                 # a tenth: solvers amplify the rounding in which a product with one vector and with many differ
-                worst = max(worst, _distance(one.A_dagger(y[i : i + 1]), back[i : i + 1]) / 10)
+                worst = max(worst, distance(one.A_dagger(y[i : i + 1]), back[i : i + 1]) / 10)
             tiled = x.repeat(2, *[1] * (x.ndim - 1))
-            worst = max(worst, _distance(own.repeat(2).A(tiled), y.repeat(2, *[1] * (y.ndim - 1))))
+            worst = max(worst, distance(own.repeat(2).A(tiled), y.repeat(2, *[1] * (y.ndim - 1))))
             turned = rows[::-1]
-            worst = max(worst, _distance(own.take(turned).A(x[turned]), y[turned]))
+            worst = max(worst, distance(own.take(turned).A(x[turned]), y[turned]))
             if size > 1:
                 parts = Physics.batched([own.take([i]) for i in rows])
-                worst = max(worst, _distance(parts.A(x), y))
+                worst = max(worst, distance(parts.A(x), y))
                 pairs = Physics.batched([own.take(rows[:-1]), own.take(rows[-1:])])
                 if own.samples is not None:
-                    worst = max(worst, _distance(pairs.A(x), y))
+                    worst = max(worst, distance(pairs.A(x), y))
     return require("batch", worst, EXACT[dtype])
 
 
@@ -146,10 +143,10 @@ def assert_subset(physics: Physics, *, dtype: torch.dtype = torch.float64, seed:
         dtype: precision of the check.
         seed: of the drawn images.
     """
-    own = _copy(physics, dtype)
+    own = copied(physics, dtype)
     size = own.samples or 3
     stream = Draws(seed, 0, tuple(range(size))).of("subset")
-    x = _images(own, size, dtype, seed)
+    x = images(own, size, dtype, seed)
     with torch.no_grad():
         whole = own.A(x)
         worst = 0.0
@@ -157,7 +154,7 @@ def assert_subset(physics: Physics, *, dtype: torch.dtype = torch.float64, seed:
             keep = (stream.uniform(own.measurement_shape) < 0.7)[:rows].to(x.device)
             part = own.subset(keep)
             y = part.A(x)
-            worst = max(worst, _distance(y, torch.where(keep, whole, torch.zeros_like(whole))))
+            worst = max(worst, distance(y, torch.where(keep, whole, torch.zeros_like(whole))))
             seen = keep if own.measured is None else keep & own.measured
             same = part.measured is not None and torch.equal(
                 part.measured.expand(size, *own.measurement_shape), seen.expand(size, *own.measurement_shape)
@@ -165,7 +162,7 @@ def assert_subset(physics: Physics, *, dtype: torch.dtype = torch.float64, seed:
             worst = max(worst, 0.0 if same else 1.0)
             if isinstance(part, LinearPhysics):
                 worst = max(worst, assert_adjoint(part, dtype=dtype, seed=seed))
-        worst = max(worst, _distance(own.A(x), whole))
+        worst = max(worst, distance(own.A(x), whole))
     return require("subset", worst, EXACT[dtype])
 
 
@@ -177,7 +174,7 @@ def assert_norm(physics: LinearPhysics, *, dtype: torch.dtype = torch.float64, s
         dtype: precision of the check.
         seed: of the drawn images.
     """
-    own = _copy(physics, dtype)
+    own = copied(physics, dtype)
     exact = float(torch.linalg.matrix_norm(own.to_matrix(), 2).max())
     return require("norm", abs(own.norm() - exact) / exact, 0.02)
 
@@ -190,15 +187,38 @@ def assert_refuses_single_image(physics: Physics, *, dtype: torch.dtype = torch.
         dtype: precision of the check.
         seed: of the drawn images.
     """
-    own = _copy(physics, dtype)
-    like = _like(own, dtype)
+    own = copied(physics, dtype)
+    zero = like(own, dtype)
     refused = 0
     for function, shape in ((own.A, own.image_shape), (own.A_dagger, own.measurement_shape)):
         try:
-            function(torch.zeros(shape).to(like))
+            function(torch.zeros(shape).to(zero))
         except InputError:
             refused += 1
     return require("single image refused", float(2 - refused), 0.0)
+
+
+def assert_linearized(physics: Physics, *, dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
+    """Check that an image solves the linear problem that its clean measurement poses; return the relative misfit.
+
+    And that weights are from 0 to 1 and not all but 0 everywhere.
+
+    Args:
+        physics: an operator that can be linearised; it is copied, never changed.
+        dtype: precision of the check.
+        seed: of the drawn images.
+    """
+    own = copied(physics, dtype)
+    with torch.no_grad():
+        x = images(own, 4, dtype, seed)
+        y = own.A(x)
+        found = own.linearize(y)
+        within = (found.weights >= 0) & (found.weights <= 1)
+        require("weights outside of 0 to 1", float((~within).sum()), 0.0)
+        require("share of weight", float((found.weights > 0).sum() / found.weights.numel()), 1.0, least=0.01)
+        root = found.weights.sqrt()
+        worst = distance(root * found.physics.A(x), root * found.y)
+    return require("linearized", worst, EXACT[dtype])
 
 
 def check_physics(physics: Physics, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> list[Finding]:
@@ -224,8 +244,10 @@ def check_physics(physics: Physics, *, dtype: torch.dtype = torch.float32, seed:
     if linear and small:
         checks.append(("dense matrix", 10 * ADJOINT[dtype], assert_matrix))
     checks.append(("batch", EXACT[dtype], assert_batch))
-    if linear:
+    if linear or type(physics).subset is not Physics.subset:
         checks.append(("subset", EXACT[dtype], assert_subset))
+    if type(physics).linearize is not Physics.linearize:
+        checks.append(("linearized", EXACT[dtype], assert_linearized))
     checks.append(("single image refused", 0.0, assert_refuses_single_image))
     return [find(name, stated, _bind(check, physics, dtype, seed)) for name, stated, check in checks]
 
@@ -243,47 +265,3 @@ def _bind(check: Callable[..., float], physics: Physics, dtype: torch.dtype, see
 
 def _on(function: Map, device: torch.device) -> Map:
     return lambda value: function(value.to(device)).cpu()
-
-
-def _copy(physics: PhysicsT, dtype: torch.dtype) -> PhysicsT:
-    return copy.deepcopy(physics).to(dtype)
-
-
-def _like(physics: Physics, dtype: torch.dtype) -> Tensor:
-    return torch.zeros((), dtype=dtype, device=next((b.device for b in physics.buffers()), torch.device("cpu")))
-
-
-def _draw(physics: Physics, shape: tuple[int, ...], size: int, dtype: torch.dtype, seed: int, term: str) -> Tensor:
-    draws = Draws(seed, 0, tuple(range(physics.samples or size)))
-    return white(shape, draws.of(term)).to(_like(physics, dtype))
-
-
-def _images(physics: Physics, size: int, dtype: torch.dtype, seed: int) -> Tensor:
-    return _draw(physics, physics.image_shape, size, dtype, seed, "images")
-
-
-def _measurements(physics: Physics, size: int, dtype: torch.dtype, seed: int) -> Tensor:
-    return _draw(physics, physics.measurement_shape, size, dtype, seed, "measurements")
-
-
-def _distance(a: Tensor, b: Tensor) -> float:
-    return float((a.double() - b.double()).norm() / b.double().norm().clamp_min(1e-30))
-
-
-def _pull(function: Callable[[Tensor], Tensor], x: Tensor, v: Tensor) -> Tensor:
-    x = x.detach().requires_grad_()
-    return torch.autograd.grad((function(x) * v).sum(), x)[0]
-
-
-def _difference(function: Callable[[Tensor], Tensor], x: Tensor, seed: int) -> float:
-    """Return the mismatch of autograd and central differences, along one direction and against one vector."""
-    step = 1e-5 * float(x.norm())
-    ids = tuple(range(x.shape[0]))
-    u = white(tuple(x.shape[1:]), Draws(seed, 0, ids).of("direction")).to(x)
-    u = u / u.norm()
-    with torch.no_grad():
-        moved = (function(x + step * u) - function(x - step * u)) / (2 * step)
-    v = white(tuple(moved.shape[1:]), Draws(seed, 0, ids).of("vector")).to(x)
-    pulled = _pull(function, x, v)
-    size = float(moved.norm() * v.norm()) + float(pulled.norm() * u.norm())
-    return abs(float((moved * v).sum() - (pulled * u).sum())) / max(size, 1e-30)

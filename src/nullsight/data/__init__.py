@@ -12,6 +12,7 @@ from nullsight.data.files import (
 )
 from nullsight.data.images import montage, to_png, visible
 from nullsight.data.phantoms import anatomy_phantoms
+from nullsight.data.phase import with_smooth_phase
 from nullsight.data.readers import ArrayFile, read_array, read_images, write_images
 from nullsight.data.shapes import dead_leaves, disks, shepp_logan, triangles
 from nullsight.data.simulate import block_means, simulate
@@ -39,6 +40,7 @@ __all__ = [
     "to_png",
     "triangles",
     "visible",
+    "with_smooth_phase",
     "write_images",
     "write_measurements",
     "write_truth",

@@ -15,17 +15,22 @@ class Family(ABC):
     """Transformations that can be drawn and applied, one per image of a batch.
 
     An element is a tensor on the CPU whose first axis is the batch: an index 0 .. order - 1 (int64, ``(batch,)``) in a
-    finite group, parameters (float64, ``(batch, k)``) otherwise. Images may be on any device.
+    finite group, parameters (float64, ``(batch, ...)``) otherwise. Images may be on any device.
 
     Attributes:
-        action_error: 0 where ``T_g`` only moves samples. Else the stated interpolation error: the root mean square,
-            over uniform g and h, of ``|T_g T_h x - T_gh x| / |x|`` in L2 on the inscribed disk, for 64x64 images in
-            [0, 1] with the 1/f amplitude spectrum of photographs (``nullsight.contracts.natural_images``). Larger
-            images have less of it, smaller ones more, by the square root of the size at most.
-        linear: whether ``T_g`` is linear.
+        action_error: 0 where ``T_g`` only moves samples or changes their values, so that ``T_g T_h = T_gh`` to
+            rounding. Else the stated interpolation error: the root mean square, over g and h as they are drawn, of
+            ``|T_g T_h x - T_gh x| / |x|`` in L2 on the disk of ``region``, for 64x64 images in [0, 1] with the 1/f
+            amplitude spectrum of photographs (``nullsight.contracts.natural_images``). Larger images have less of it,
+            smaller ones more, by the square root of the size at most.
+        region: the radius of that disk in units of the inscribed one; 1 where what lies outside the image is not
+            brought in.
+        linear: whether ``T_g`` is linear. Where it is not, it is affine or worse: losses that turn images take it,
+            what turns operators (``A T_g``) refuses it.
     """
 
     action_error: float = 0.0
+    region: float = 1.0
     linear: bool = True
 
     @abstractmethod
@@ -38,7 +43,10 @@ class Family(ABC):
 
     @abstractmethod
     def act_adjoint(self, g: Element, x: Image) -> Image:
-        """Return ``T_g^T x``, the exact transpose; equal to the inverse only where ``T_g`` is orthogonal."""
+        """Return ``T_g^T x``, the exact transpose; equal to the inverse only where ``T_g`` is orthogonal.
+
+        Where ``T_g`` is affine, the transpose of its linear part: what the gradient needs.
+        """
 
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in arguments(self).items())

@@ -71,20 +71,30 @@ class FourierShears(Interpolation):
         return _fold(_fold(_shears(-angle, x, n, n + 2 * _MARGIN)).mT).mT
 
 
-class _Sampled(Interpolation):
-    """Reads every pixel of the turned image off the other one, by the kernel that PyTorch calls ``_mode``."""
+class Sampled(Interpolation):
+    """Reads images anywhere between their samples, by the kernel that PyTorch calls ``_mode``."""
 
     _mode: ClassVar[str]
 
+    def read(self, x: Image, at: Tensor, outside: str = "zeros") -> Image:
+        """Return ``x`` read off at places ``(batch, height, width, 2)``.
+
+        Args:
+            x: images ``(batch, channels, *space)``, float32 or float64.
+            at: (column, row) from the centre, in units of half the width and half the height, as ``x`` in precision.
+            outside: what PyTorch's ``grid_sample`` takes to be outside the image.
+        """
+        return grid_sample(x, at, mode=self._mode, padding_mode=outside, align_corners=False)
+
     def _turn(self, angle: Tensor, x: Image) -> Image:
-        return grid_sample(x, _grid(angle, x), mode=self._mode, padding_mode="zeros", align_corners=False)
+        return self.read(x, _grid(angle, x))
 
     def _turn_adjoint(self, angle: Tensor, x: Image) -> Image:
-        return _transpose(lambda z: self._turn(angle, z), x)
+        return transpose(lambda z: self._turn(angle, z), x)
 
 
 @dataclass(frozen=True)
-class Bicubic(_Sampled):
+class Bicubic(Sampled):
     """Cubic convolution over 4 x 4 pixels (PyTorch's kernel, a = -0.75), zero outside the image."""
 
     action_error: ClassVar[float] = 0.032
@@ -92,7 +102,7 @@ class Bicubic(_Sampled):
 
 
 @dataclass(frozen=True)
-class Bilinear(_Sampled):
+class Bilinear(Sampled):
     """Linear interpolation over 2 x 2 pixels, zero outside the image: what the equivariant imaging papers use."""
 
     action_error: ClassVar[float] = 0.046
@@ -184,7 +194,7 @@ def _grid(angle: Tensor, x: Image) -> Tensor:
     return torch.stack([cos * column - sin * row, cos * row + sin * column], -1).to(x.dtype)
 
 
-def _transpose(turn: Map, y: Image) -> Image:
+def transpose(turn: Map, y: Image) -> Image:
     """Return the transpose of a linear map of images to themselves, derived by automatic differentiation."""
     with torch.enable_grad():
         x = torch.zeros_like(y, requires_grad=True)

@@ -1,6 +1,6 @@
 """Several families at once: each image is transformed by a member of one of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -71,6 +71,21 @@ class Mixture(Family):
         return by_kind(
             g[:, 0].long(), x, lambda kind, rows, few: self.families[kind].act_adjoint(self._own(kind, g[rows]), few)
         )
+
+    @property
+    def inverse(self) -> Callable[[Element], Element] | None:
+        """How elements are inverted, each in its own family; None where one of the families has no inverses.
+
+        A mixture is no group all the same, but ``A T_g`` is inverted by ``T_g^-1`` where there is one.
+        """
+        return self._inverse if all(getattr(one, "inverse", None) for one in self.families) else None
+
+    def _inverse(self, g: Element) -> Element:
+        return by_kind(g[:, 0].long(), g, lambda kind, _, few: torch.cat([few[:, :1], self._back(kind, few)], 1))
+
+    def _back(self, kind: int, g: Element) -> Tensor:
+        inverse: Callable[[Element], Element] = getattr(self.families[kind], "inverse")  # noqa: B009 (a family may lack it)
+        return self._wide(inverse(self._own(kind, g)))
 
     def _wide(self, element: Element) -> Tensor:
         flat = element.double().flatten(1) if element.ndim > 1 else element.double()[:, None]

@@ -15,6 +15,7 @@ from nullsight.losses.augmentation import (
 from nullsight.losses.bank import BankEquivariance
 from nullsight.losses.base import Loss, Player, Ramp, Weight, WeightedSum
 from nullsight.losses.consistency import MeasurementConsistency, PreconditionedConsistency
+from nullsight.losses.divergence import DIVERGENCES, Divergence, ExactProduct, FiniteDifference
 from nullsight.losses.equivariance import Equivariance
 from nullsight.losses.equivariant_splitting import EquivariantSplitting
 from nullsight.losses.errors import (
@@ -30,19 +31,23 @@ from nullsight.losses.errors import (
 )
 from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual, labelled
 from nullsight.losses.frames import FRAMES, OperatorFrames
+from nullsight.losses.recorrupted import Recorrupted
 from nullsight.losses.refresh import REFRESHES, Always, Never, Refresh, WhileBetter
 from nullsight.losses.residuals import RESIDUALS, Entrywise, Residual, ThroughDagger, WeighedSquare
 from nullsight.losses.splitting import Splitting
 from nullsight.losses.supervised import AugmentedSupervised, Supervised
+from nullsight.losses.sure import SURE
 
 __all__ = [
     "AUGMENTATIONS",
+    "DIVERGENCES",
     "ERRORS",
     "FRAMES",
     "L1",
     "REFRESHES",
     "RESIDUALS",
     "SCALINGS",
+    "SURE",
     "TABLE",
     "AdversarialEquivariance",
     "AffineContrast",
@@ -52,11 +57,14 @@ __all__ = [
     "AugmentedSupervised",
     "BankEquivariance",
     "ChangedOperator",
+    "Divergence",
     "Entrywise",
     "Equivariance",
     "EquivariantSplitting",
     "Error",
     "Evidence",
+    "ExactProduct",
+    "FiniteDifference",
     "Gamma",
     "GroupAction",
     "Huber",
@@ -74,6 +82,7 @@ __all__ = [
     "PreconditionedConsistency",
     "Ramp",
     "Reconstruct",
+    "Recorrupted",
     "Refresh",
     "Residual",
     "Scaling",
@@ -99,6 +108,8 @@ TABLE: dict[str, type[Loss]] = {
     "bank_equivariance": BankEquivariance,
     "splitting": Splitting,
     "equivariant_splitting": EquivariantSplitting,
+    "sure": SURE,
+    "recorrupted": Recorrupted,
     "supervised": Supervised,
     "adversarial_equivariance": AdversarialEquivariance,
     "augmented_supervised": AugmentedSupervised,

@@ -79,6 +79,11 @@ class Loss(nn.Module, ABC):
         group = getattr(self, "group", None)
         return (group,) if isinstance(group, Family) else ()
 
+    @property
+    def learned(self) -> dict[str, float]:
+        """What this term learns beside f, in numbers to be logged: a noise level that is unknown."""
+        return {}
+
     def terms(self) -> "list[tuple[Weight, Loss]]":
         """Return the terms with their weights."""
         return [(1.0, self)]
@@ -128,6 +133,12 @@ class WeightedSum(Loss):
     def terms(self) -> list[tuple[Weight, Loss]]:
         """Return the terms with their weights."""
         return self.weighted
+
+    @property
+    def learned(self) -> dict[str, float]:
+        """What its terms learn beside f, by their names."""
+        named = zip(self.names, self.weighted, strict=True)
+        return {f"{name} {what}": value for name, (_, loss) in named for what, value in loss.learned.items()}
 
     def values(self, evidence: Evidence) -> dict[str, Tensor]:
         """Return every term's own value, unweighted, by name; a term whose weight is zero now is not computed."""

@@ -196,12 +196,19 @@ def mean_error(error: Error, a: Tensor, b: Tensor, counted: Tensor | None = None
     if counted is not None:
         a, b = torch.where(counted, a, torch.zeros_like(a)), torch.where(counted, b, torch.zeros_like(b))
     value = error(a, b)
-    if value.shape == a.shape and counted is not None:
-        weight = counted.expand(a.shape).to(a.dtype)
-        return ((value * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp_min(1)).mean()
-    if value.shape in (a.shape, a.shape[:1], ()):
+    if value.shape == a.shape:
+        return mean_over(value, counted)
+    if value.shape in (a.shape[:1], ()):
         return value.mean()
     raise InputError(
         f"expected an error per entry {tuple(a.shape)}, per sample {tuple(a.shape[:1])} or for all (), but "
         f"{tuple(value.shape)} came from {error!r}: return one of these shapes"
     )
+
+
+def mean_over(values: Tensor, counted: Tensor | None) -> Scalar:
+    """Return the mean over samples of each sample's mean over the entries that count, ``(1 or batch, ...)`` bool."""
+    if counted is None:
+        return values.mean()
+    weight = counted.expand(values.shape).to(values.dtype)
+    return ((values * weight).flatten(1).sum(1) / weight.flatten(1).sum(1).clamp_min(1)).mean()

@@ -1,6 +1,6 @@
 """What a loss may look at: measurements, their physics and the reconstructor; truth lives in another type."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
@@ -129,6 +129,13 @@ class Evidence:
             self._kept[key] = Virtual(turned.g, turned.x2, y2, x3), noise  # noise is kept: ids are of living objects
         virtual: Virtual = self._kept[key][0]
         return virtual
+
+    def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """Return what ``make`` returns, computed the first time that something asks for ``key``."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: Tensor = self._kept[key]
+        return kept
 
     def nothing(self) -> Scalar:
         """Return a zero that depends on the reconstructor: its gradient is zero, not missing."""

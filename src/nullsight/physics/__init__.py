@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from nullsight.physics.base import Iterative, LinearPhysics, Physics
+from nullsight.physics.base import Iterative, Linearized, LinearPhysics, Physics
 from nullsight.physics.blur import (
     Blur,
     BlurValid,
@@ -13,17 +13,26 @@ from nullsight.physics.blur import (
     box_kernel,
     gaussian_kernel,
 )
+from nullsight.physics.coils import normalised
 from nullsight.physics.composed import Masked, Stacked, Transformed
+from nullsight.physics.ct import equispaced
 from nullsight.physics.ensembles import blobs, white
+from nullsight.physics.espirit import espirit, sampled_mask
+from nullsight.physics.fan_beam import FanBeamCT
 from nullsight.physics.foreign import Foreign, ForeignLinear
 from nullsight.physics.hadamard import Hadamard
 from nullsight.physics.inpainting import Inpainting, bernoulli_mask, periodic_mask
 from nullsight.physics.least_squares import LeastSquares, WeightedLeastSquares
+from nullsight.physics.linearized import Whitened
 from nullsight.physics.matrix import MatrixOperator, gaussian_matrix, load_matrix
 from nullsight.physics.mri import CartesianMRI, cartesian_mask
+from nullsight.physics.multicoil import MultiCoilMRI
+from nullsight.physics.non_cartesian import NonCartesianMRI, radial_positions
+from nullsight.physics.saturation import Saturation
 from nullsight.physics.several import Several
 from nullsight.physics.splits import SPLITS, RandomBlocks, RandomEntries, RandomLines, Split
-from nullsight.physics.tomography import ParallelBeamCT, equispaced
+from nullsight.physics.tomography import ParallelBeamCT
+from nullsight.physics.transmission import Transmission
 
 TABLE: dict[str, type[Physics]] = {
     "blur": Blur,
@@ -31,6 +40,7 @@ TABLE: dict[str, type[Physics]] = {
     "cartesian_mri": CartesianMRI,
     "downsampling": Downsampling,
     "downsampling_valid": DownsamplingValid,
+    "fan_beam_ct": FanBeamCT,
     "foreign": Foreign,
     "foreign_linear": ForeignLinear,
     "hadamard": Hadamard,
@@ -38,9 +48,13 @@ TABLE: dict[str, type[Physics]] = {
     "least_squares": LeastSquares,
     "masked": Masked,
     "matrix_operator": MatrixOperator,
+    "multi_coil_mri": MultiCoilMRI,
+    "non_cartesian_mri": NonCartesianMRI,
     "parallel_beam_ct": ParallelBeamCT,
+    "saturation": Saturation,
     "stacked": Stacked,
     "transformed": Transformed,
+    "transmission": Transmission,
     "weighted_least_squares": WeightedLeastSquares,
 }
 
@@ -48,12 +62,15 @@ MAKERS: dict[str, Callable[..., Tensor]] = {
     "bernoulli_mask": bernoulli_mask,
     "box_kernel": box_kernel,
     "cartesian_mask": cartesian_mask,
+    "espirit": espirit,
     "gaussian_kernel": gaussian_kernel,
     "gaussian_matrix": gaussian_matrix,
     "load_matrix": load_matrix,
     "periodic_mask": periodic_mask,
+    "radial_positions": radial_positions,
+    "sampled_mask": sampled_mask,
 }
-"""Functions that make the tensors of a recipe: masks, kernels, matrices."""
+"""Functions that make the tensors of a recipe: masks, kernels, matrices, coil sensitivities, paths."""
 
 __all__ = [
     "MAKERS",
@@ -64,6 +81,7 @@ __all__ = [
     "CartesianMRI",
     "Downsampling",
     "DownsamplingValid",
+    "FanBeamCT",
     "Foreign",
     "ForeignLinear",
     "Hadamard",
@@ -71,26 +89,36 @@ __all__ = [
     "Iterative",
     "LeastSquares",
     "LinearPhysics",
+    "Linearized",
     "Masked",
     "MatrixOperator",
+    "MultiCoilMRI",
+    "NonCartesianMRI",
     "ParallelBeamCT",
     "Physics",
     "RandomBlocks",
     "RandomEntries",
     "RandomLines",
+    "Saturation",
     "Several",
     "Split",
     "Stacked",
     "Transformed",
+    "Transmission",
     "WeightedLeastSquares",
+    "Whitened",
     "bernoulli_mask",
     "blobs",
     "box_kernel",
     "cartesian_mask",
     "equispaced",
+    "espirit",
     "gaussian_kernel",
     "gaussian_matrix",
     "load_matrix",
+    "normalised",
     "periodic_mask",
+    "radial_positions",
+    "sampled_mask",
     "white",
 ]

@@ -3,6 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -74,6 +75,13 @@ class Physics(Batches, ABC):
     def subset(self, keep: Tensor) -> "Physics":
         """Return the same physics seeing only ``keep``, bool ``(1 or batch, *measurement_shape)`` or without batch."""
         raise InputError(f"expected an operator that can leave out measurements, but {type(self).__name__} cannot")
+
+    def linearize(self, y: Tensor) -> "Linearized":
+        """Return the linear problem that ``y`` poses, ``(batch, *measurement_shape)``, for solvers that need one."""
+        raise InputError(
+            f"expected an operator that is linear or can be linearised, but {type(self).__name__} is not: write its "
+            f"linearize(y), or take a method that does with A and A_dagger alone"
+        )
 
     def crop(self, corner: Tensor, size: Sequence[int]) -> "Physics":
         """Return the operator on windows of images, ``crop.A(window of x) = window of A(x)``; for local operators.
@@ -162,6 +170,28 @@ class LinearPhysics(Physics):
     def subset(self, keep: Tensor) -> Physics:
         """Return the same physics seeing only ``keep``; the others stay in ``y`` as zeros."""
         return Masked(self, keep)
+
+    def linearize(self, y: Tensor) -> "Linearized":
+        """Return the operator itself, ``y`` and ones."""
+        check_batch(y, self.measurement_shape, "measurement")
+        return Linearized(self, y, torch.ones_like(y))
+
+
+@dataclass(frozen=True)
+class Linearized:
+    """A linear problem in the place of a nonlinear one: minimise ``sum_i weights_i (A x - y)_i^2``.
+
+    The image that was measured solves it exactly if there was no noise.
+
+    Attributes:
+        physics: the linear operator ``A``.
+        y: right-hand side, ``(batch, *physics.measurement_shape)``.
+        weights: from 0 to 1, shaped as ``y``: inverse variances up to a factor, 0 where nothing is known.
+    """
+
+    physics: LinearPhysics
+    y: Measurement
+    weights: Tensor
 
 
 class Iterative(LinearPhysics):
@@ -259,7 +289,11 @@ def measured_dagger_error(physics: Physics, *, seed: int, dtype: torch.dtype | N
 
 
 def like(physics: Physics, dtype: torch.dtype | None = None) -> Tensor:
-    """Return an empty tensor where the operator is, in its precision (or ``dtype``), also where it has masks alone."""
+    """Return an empty tensor where the operator is, in its precision (or ``dtype``), also where it has masks alone.
+
+    The innermost operator has the say: around it may be elements of a group, in float64 whatever it computes in.
+    """
     place = next((one.device for one in physics.buffers()), torch.device("cpu"))
-    kinds = (one.dtype for one in physics.buffers() if one.is_floating_point())
+    inside_out = [one for part in reversed(list(physics.modules())) for one in part.buffers(recurse=False)]
+    kinds = (one.dtype for one in inside_out if one.is_floating_point())
     return torch.empty(0, dtype=dtype or next(kinds, torch.get_default_dtype()), device=place)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from nullsight.draws import Draws
+from nullsight.linalg import power_iteration
 from nullsight.physics.base import Iterative, LinearPhysics, Masked, Physics, like, stated_error
-from nullsight.physics.ensembles import blobs
+from nullsight.physics.ensembles import blobs, white
 from nullsight.physics.least_squares import Weighs
 from nullsight.types import Acts, Element, Image, InputError, Measurement
 
@@ -30,7 +31,8 @@ class _Turns(Protocol):
 class Transformed(LinearPhysics):
     """A linear operator that sees the transformed image: ``x -> A T_g x``.
 
-    ``A_dagger`` is ``T_g^-1 A_dagger`` where the group has inverses and ``T_g^T A_dagger`` elsewhere.
+    ``A_dagger`` is ``T_g^-1 A_dagger`` where the group has inverses and ``T_g^T A_dagger`` elsewhere, which is near it
+    only where ``T_g`` is near orthogonal (``dagger_error`` says how near). The adjoint is ``T_g^T A^T`` always.
 
     Args:
         physics: the operator ``A``.
@@ -75,30 +77,43 @@ class Transformed(LinearPhysics):
     @property
     def dagger_error(self) -> float:  # type: ignore[override]
         """That of ``A`` where ``T_g^-1`` is exact; else measured once on the ensemble of ``A``, with 20 % to spare."""
-        if hasattr(self.group, "inverse") and getattr(self.group, "action_error", 0.0) == 0:
+        if getattr(self.group, "inverse", None) and getattr(self.group, "action_error", 0.0) == 0:
             return self.physics.dagger_error
         return stated_error(self)
 
     def norm(self) -> float:
         """Return that of ``A`` where ``T_g`` is orthogonal up to interpolation; else from Lanczos steps.
 
-        Which of the two is tried with one element on smooth blobs, so it does not hang on what else is in a batch. What
-        interpolation adds to it, mostly at the highest frequencies, is left out.
+        Which of the two is tried with every element on smooth blobs: the norm of a batch is one number, and all of its
+        elements have a say where the group is not orthogonal. What interpolation adds to it, mostly at the highest
+        frequencies, is left out.
         """
         inverse, known = getattr(self.group, "inverse", None), self._cached("norm")
         if inverse is None or "value" in known:
             return super().norm()
+        g = torch.unique(self.g.cpu(), dim=0)
         x = blobs(self.image_shape, Draws(0, 0, (0,)).of("norm")).to(like(self.physics))
-        g = self.g.cpu()[:1]
+        x = x.expand(len(g), *self.image_shape)
         back, transposed = self.group.act(inverse(g), x), self.group.act_adjoint(g, x)
-        orthogonal = bool((back - transposed).norm() <= _ORTHOGONAL * x.norm())
-        if orthogonal:
+        gap, size = ((one.flatten(1)).norm(dim=1) for one in (back - transposed, x))
+        if bool((gap <= _ORTHOGONAL * size).all()):
             known["value"] = self.physics.norm()
         return super().norm()
 
     def dagger_gain(self) -> float:
-        """Return that of ``A``: ``T_g^-1 A_dagger A T_g`` has its eigenvalues."""
-        return self.physics.dagger_gain()
+        """Return that of ``A`` where there is ``T_g^-1``: ``T_g^-1 A_dagger A T_g`` has its eigenvalues.
+
+        ``T_g^T A_dagger A T_g`` has not: there the largest one, from 30 power iterations, of all samples.
+        """
+        if getattr(self.group, "inverse", None):
+            return self.physics.dagger_gain()
+        known = self._cached("gain")
+        if "value" not in known:
+            x = white(self.image_shape, Draws(0, 0, tuple(range(self.samples or 1))).of("dagger gain")).to(like(self))
+            with torch.no_grad():
+                top = power_iteration(lambda v: self.A_dagger(self.A(v)), x)
+            known["value"] = float(top.max())
+        return known["value"]
 
     def subset(self, keep: Tensor) -> Physics:
         """Return what ``keep`` leaves of ``A``, behind the same transformation; a norm that is known stays."""
@@ -130,7 +145,11 @@ class TransformedWeighed(Transformed):
     """As :class:`Transformed`, for an operator that can weigh its measurements."""
 
     def weigh(self, y: Measurement) -> Measurement:
-        """Return ``W y`` with the weighting of ``A``: ``T_g^T A^T W A T_g`` is as near the identity."""
+        """Return ``W y`` with the weighting of ``A``.
+
+        ``T_g^T A^T W A T_g`` is as near the identity where ``T_g`` is orthogonal, near ``T_g^T T_g`` elsewhere: the
+        solutions stay, conjugate gradients need more steps.
+        """
         assert isinstance(self.physics, Weighs)
         return self.physics.weigh(y)
 

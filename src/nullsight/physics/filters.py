@@ -124,28 +124,30 @@ def filter_views(y: Tensor, response: Tensor) -> Tensor:
     return filtered[..., : y.shape[-1]]
 
 
-def view_weights(angles: tuple[float, ...], keep: Tensor) -> Tensor:
+def view_weights(angles: tuple[float, ...], keep: Tensor, turn: float = 180.0) -> Tensor:
     """Return how much angle every measurement stands for, in radians, float64, shaped as ``keep``; 0 where not kept.
 
-    For each detector bin it is half the gap to the kept views on both sides, modulo 180 degrees (a view and its
-    opposite see the same lines); views at the same angle share. Over the kept views of a bin the weights sum to pi.
+    For each detector bin it is half the gap to the kept views on both sides, modulo ``turn``; views at the same angle
+    share. Where ``turn`` is 360 degrees, every line is seen twice and counts half. So over the kept views of a bin the
+    weights sum to pi.
 
     Args:
         angles: of the views, degrees, any order.
         keep: bool ``(..., views, detectors)``.
+        turn: degrees after which a bin sees the same lines: 180 for parallel rays, 360 for a fan.
     """
-    folded = np.round(np.mod(angles, 180.0), 9) % 180.0
+    folded = np.round(np.mod(angles, turn), 9) % turn
     distinct, group = np.unique(folded, return_inverse=True)
     places = torch.from_numpy(group).to(keep.device)
     count = torch.zeros(*keep.shape[:-2], len(distinct), keep.shape[-1], dtype=torch.float64, device=keep.device)
     count.index_add_(-2, places, keep.to(torch.float64))
     angle = torch.from_numpy(distinct).to(keep.device)[:, None]
-    # three half turns in a row: the neighbours of the first and the last view are then found like all others
+    # three turns in a row: the neighbours of the first and the last view are then found like all others
     kept = torch.cat([count > 0] * 3, dim=-2)
-    turns = torch.cat([angle - 180, angle, angle + 180]).expand(kept.shape)
+    turns = torch.cat([angle - turn, angle, angle + turn]).expand(kept.shape)
     last = turns.where(kept, torch.full_like(turns, -torch.inf)).cummax(-2).values
     following = turns.where(kept, torch.full_like(turns, torch.inf)).flip(-2).cummin(-2).values.flip(-2)
     v = len(distinct)
     gap = following[..., v + 1 : 2 * v + 1, :] - last[..., v - 1 : 2 * v - 1, :]
-    share = torch.deg2rad(gap / 2) / count.clamp_min(1)
+    share = torch.deg2rad(gap / 2) * (180 / turn) / count.clamp_min(1)
     return share[..., places, :].where(keep, torch.zeros((), dtype=torch.float64, device=keep.device))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nullsight.physics.projector import ParallelGeometry, Samples, pixel_samples, ray_samples
+from nullsight.physics.geometry import Geometry, Samples, ray_samples
 
 # bytes at work for one interpolated sample: position and left entry in float64, index in int64, and at most six values
 SAMPLE_BYTES = 8 + 8 + 8 + 6 * 8
 
 
-def working_bytes(geometry: ParallelGeometry) -> int:
+def working_bytes(geometry: Geometry) -> int:
     """Return how many bytes one view takes at work, with the image and the sinogram, in float64, one channel."""
     side = max(geometry.height, geometry.width)
     samples = max(geometry.detectors * side, geometry.pixels)
@@ -20,11 +20,13 @@ def working_bytes(geometry: ParallelGeometry) -> int:
 
 @dataclass(frozen=True)
 class _Neighbours:
-    """Where a view's samples lie in a table with a margin, and the share of the right neighbour."""
+    """Where a view's samples lie in a table with a margin, the share of the right neighbour, and what each counts."""
 
     left: Tensor
     right: Tensor
     share: Tensor
+    factor: float | Tensor
+    bins: slice | Tensor
 
 
 _MARGIN = 2  # zeros around the table: a sample outside is moved there, one at the edge has a neighbour there
@@ -40,7 +42,7 @@ class OnTheFlyProjector(nn.Module):
         geometry: of rays and pixels.
     """
 
-    def __init__(self, geometry: ParallelGeometry) -> None:
+    def __init__(self, geometry: Geometry) -> None:
         super().__init__()
         self.geometry = geometry
         self.image = (geometry.height, geometry.width)
@@ -51,10 +53,10 @@ class OnTheFlyProjector(nn.Module):
         tables, pitch = _padded(x, self.image), self.image[1] + 2 * _MARGIN
         out = x.new_empty(len(x), *self.sinogram)
         for view in range(self.sinogram[0]):
-            samples = ray_samples(self.geometry, view, x.device, pitch)
-            near = _neighbours(samples, _MARGIN * (pitch + 1), x.dtype)
-            for table, image in zip(tables, out, strict=True):
-                image[view] = _gather(table, near).sum(1) * samples.factor
+            for samples in ray_samples(self.geometry, view, x.device, pitch):
+                near = _neighbours(samples, _MARGIN * (pitch + 1), x.dtype)
+                for table, image in zip(tables, out, strict=True):
+                    image[view, near.bins] = _gather(table, near).sum(1) * near.factor
         return out.flatten(1)
 
     def project_adjoint(self, y: Tensor) -> Tensor:
@@ -62,10 +64,11 @@ class OnTheFlyProjector(nn.Module):
         tables, pitch = _padded(y.new_zeros(len(y), self.geometry.pixels), self.image), self.image[1] + 2 * _MARGIN
         rays = y.reshape(len(y), *self.sinogram)
         for view in range(self.sinogram[0]):
-            samples = ray_samples(self.geometry, view, y.device, pitch)
-            near = _neighbours(samples, _MARGIN * (pitch + 1), y.dtype)
-            for table, sinogram in zip(tables, rays, strict=True):
-                _scatter(table, near, (sinogram[view] * samples.factor)[:, None].expand(near.share.shape))
+            for samples in ray_samples(self.geometry, view, y.device, pitch):
+                near = _neighbours(samples, _MARGIN * (pitch + 1), y.dtype)
+                for table, sinogram in zip(tables, rays, strict=True):
+                    values = sinogram[view, near.bins] * near.factor
+                    _scatter(table, near, values[:, None].expand(near.share.shape))
         return _cropped(tables, self.image)
 
     def smear(self, y: Tensor) -> Tensor:
@@ -75,7 +78,7 @@ class OnTheFlyProjector(nn.Module):
         for view in range(self.sinogram[0]):
             near = self._in_view(view, y)
             for table, image in zip(tables, out, strict=True):
-                image += _gather(table, near)[:, 0]
+                image += _gather(table, near)[:, 0] * near.factor
         return out
 
     def smear_adjoint(self, x: Tensor) -> Tensor:
@@ -84,12 +87,12 @@ class OnTheFlyProjector(nn.Module):
         for view in range(self.sinogram[0]):
             near = self._in_view(view, x)
             for table, image in zip(tables, x, strict=True):
-                _scatter(table, near, image[:, None])
+                _scatter(table, near, (image * near.factor)[:, None])
         return _cropped(tables, self.sinogram)
 
     def _in_view(self, view: int, like: Tensor) -> _Neighbours:
         width = self.geometry.detectors + 2 * _MARGIN
-        samples = pixel_samples(self.geometry, view, like.device)
+        samples = self.geometry.pixel_samples(view, like.device)
         return _neighbours(samples, (_MARGIN + view) * width + _MARGIN, like.dtype)
 
 
@@ -101,7 +104,8 @@ def _neighbours(samples: Samples, first: int, dtype: torch.dtype) -> _Neighbours
     if samples.step != 1:
         index *= samples.step
     index += rows
-    return _Neighbours(index, index + samples.step, position.sub_(left).to(dtype))
+    factor = samples.factor if isinstance(samples.factor, float) else samples.factor[:, 0].to(dtype)
+    return _Neighbours(index, index + samples.step, position.sub_(left).to(dtype), factor, samples.bins)
 
 
 def _gather(table: Tensor, near: _Neighbours) -> Tensor:

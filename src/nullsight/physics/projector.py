@@ -1,113 +1,24 @@
-"""Line integrals by interpolation: where every sample lies, and the sparse matrices of the weights."""
+"""The weights of line integrals by interpolation, as sparse matrices."""
 
 import warnings
-from dataclasses import dataclass
 from functools import cache
-from math import cos, floor, radians, sin
 
 import numpy as np
 import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class ParallelGeometry:
-    """Parallel rays through an image of square pixels.
-
-    A ray of the view at angle ``a`` is the line ``column cos(a) + up sin(a) = s``, both coordinates from the centre of
-    the image, ``up`` against the row index. Bin ``d`` of n has ``s = (d - (n - 1) / 2) * spacing + offset``.
-
-    Attributes:
-        height: rows.
-        width: columns.
-        angles: degrees.
-        detectors: bins a view.
-        spacing: distance of two bins, pixels.
-        offset: of the detector's centre, pixels.
-        pixel_size: edge of a pixel, in the length unit of the line integrals.
-    """
-
-    height: int
-    width: int
-    angles: tuple[float, ...]
-    detectors: int
-    spacing: float
-    offset: float
-    pixel_size: float
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of the image."""
-        return self.height * self.width
-
-    @property
-    def rays(self) -> int:
-        """Rays of all views."""
-        return len(self.angles) * self.detectors
-
-    def most_weights(self) -> int:
-        """Return an upper bound of the weights in the two matrices, ray by pixel and pixel by ray."""
-        total = 0
-        for angle in self.angles:
-            c, s = abs(cos(radians(angle))), abs(sin(radians(angle)))
-            samples, across = (self.height, self.width) if c >= s else (self.width, self.height)
-            total += 2 * samples * min(self.detectors, floor((across + 1) * max(c, s) / self.spacing) + 1)
-        return total + 2 * self.pixels * len(self.angles)
+from nullsight.physics.geometry import Geometry, Samples, ray_samples
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Linear interpolation in rows of a table: value ``l`` is ``factor * sum_k row_k(positions[l, k])``.
-
-    Attributes:
-        positions: float64 ``(values, rows)``; a row is zero outside 0 .. size - 1.
-        size: entries of a row.
-        step: distance of two entries of a row in the flat table.
-        stride: distance of two rows.
-        factor: the length that one sample stands for.
-    """
-
-    positions: Tensor
-    size: int
-    step: int
-    stride: int
-    factor: float
-
-
-def ray_samples(geometry: ParallelGeometry, view: int, device: torch.device, pitch: int) -> Samples:
-    """Return the samples of one view's rays in the flat image (P. M. Joseph, IEEE Trans. Med. Imaging 1, 1982).
-
-    A ray is sampled once in every row, or in every column, whichever it crosses more steeply, and interpolated linearly
-    between the two pixels there. ``pitch`` is the distance of two rows in the flat image.
-    """
-    c, s = _direction(geometry.angles[view])
-    bins = _centred(geometry.detectors, device) * geometry.spacing + geometry.offset
-    across, up = _centred(geometry.width, device), -_centred(geometry.height, device)
-    if abs(c) >= abs(s):
-        columns = (bins[:, None] - up * s) / c + (geometry.width - 1) / 2
-        return Samples(columns, geometry.width, 1, pitch, geometry.pixel_size / abs(c))
-    rows = (geometry.height - 1) / 2 - (bins[:, None] - across * c) / s
-    return Samples(rows, geometry.height, pitch, 1, geometry.pixel_size / abs(s))
-
-
-def pixel_samples(geometry: ParallelGeometry, view: int, device: torch.device) -> Samples:
-    """Return the samples of all pixels in one view of the sinogram: where on the detector each pixel falls."""
-    c, s = _direction(geometry.angles[view])
-    across, up = _centred(geometry.width, device), -_centred(geometry.height, device)[:, None]
-    where = (across * c + up * s - geometry.offset) / geometry.spacing + (geometry.detectors - 1) / 2
-    return Samples(where.reshape(-1, 1), geometry.detectors, 1, geometry.detectors, 1.0)
-
-
-def _direction(angle: float) -> tuple[float, float]:
-    # multiples of 90 degrees exactly, so that rays along the pixels touch no neighbour
-    quarter, rest = divmod(angle, 90.0)
-    c, s = cos(radians(rest)), sin(radians(rest))
-    return ((c, s), (-s, c), (-c, -s), (s, -c))[int(quarter) % 4]
-
-
-def _centred(size: int, device: torch.device) -> Tensor:
-    return torch.arange(size, dtype=torch.float64, device=device) - (size - 1) / 2
+def _ray_matrix(geometry: Geometry, view: int, dtype: np.dtype) -> sparse.csr_matrix:
+    parts = ray_samples(geometry, view, torch.device("cpu"), geometry.width)
+    matrices = [_view_matrix(part, geometry.pixels, dtype) for part in parts]
+    if len(parts) == 1:
+        return matrices[0]
+    order = torch.cat([torch.arange(geometry.detectors)[part.bins] for part in parts])
+    whole: sparse.csr_matrix = sparse.vstack(matrices, format="csr")[order.argsort().numpy()]
+    return whole
 
 
 def _view_matrix(samples: Samples, columns: int, dtype: np.dtype) -> sparse.csr_matrix:
@@ -116,7 +27,7 @@ def _view_matrix(samples: Samples, columns: int, dtype: np.dtype) -> sparse.csr_
     share = position - left
     row = samples.stride * np.arange(position.shape[1], dtype=np.int32)
     entry = np.stack([left, left + 1], axis=-1)
-    weight = np.stack([1 - share, share], axis=-1) * samples.factor
+    weight = np.stack([1 - share, share], axis=-1) * np.asarray(samples.factor)[..., None]
     inside = (entry >= 0) & (entry < samples.size) & (weight > 0)
     index = (entry * samples.step + row[:, None])[inside]
     start = np.concatenate([[0], np.cumsum(inside.sum(axis=(1, 2)))]).astype(np.int32)
@@ -174,15 +85,15 @@ class SparseProjector(nn.Module):
         geometry: of rays and pixels.
     """
 
-    def __init__(self, geometry: ParallelGeometry) -> None:
+    def __init__(self, geometry: Geometry) -> None:
         super().__init__()
         self.geometry = geometry
         dtype = torch.empty(0).numpy().dtype
         cpu, views = torch.device("cpu"), range(len(geometry.angles))
-        rays = [_view_matrix(ray_samples(geometry, v, cpu, geometry.width), geometry.pixels, dtype) for v in views]
+        rays = [_ray_matrix(geometry, v, dtype) for v in views]
         self.rays = SparsePair(sparse.vstack(rays, format="csr"))
         del rays
-        pixels = [_view_matrix(pixel_samples(geometry, v, cpu), geometry.detectors, dtype) for v in views]
+        pixels = [_view_matrix(geometry.pixel_samples(v, cpu), geometry.detectors, dtype) for v in views]
         self.views = SparsePair(sparse.hstack(pixels, format="csr"))
 
     def project(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nullsight.linalg import inner, positive, rounding
 from nullsight.physics.base import LinearPhysics, Physics, misfit_seen
+from nullsight.physics.linearized import linear_problem
 from nullsight.reconstructors.weightings import Weighting, WhereKnown
 from nullsight.types import Image, InputError, Map, Measurement
 
@@ -24,8 +25,8 @@ class DataStep(ABC):
 class LeastSquares(DataStep):
     """The gradient of ``E(u) = |A(u) - y|^2 / 2`` divided by ``|A|^2``.
 
-    For a linear physics ``A^T (A u - y)``; for another the same by automatic differentiation of ``A``, and ``|A|`` is
-    what ``physics.norm()`` says.
+    For a linear physics ``A^T (A u - y)``; for another the same by automatic differentiation of ``A``, not linearised,
+    and ``|A|`` is what ``physics.norm()`` says.
     """
 
     def direction(self, u: Image, y: Measurement, physics: Physics) -> Image:
@@ -62,16 +63,17 @@ class ConjugateGradients(DataStep):
     ``u`` minus the direction is the k-th iterate, which minimises ``|W^(1/2) (A x - y)|`` over ``u`` plus the Krylov
     space of the first residual; in exact arithmetic the part of ``u`` in the null space of A never changes. One step is
     exact where ``A^T W A`` is a projection (masks, unitary operators); with the ramp as W five are better for
-    tomography than ten without. Differentiated step by step (a few images of memory each). As the data steps of
-    Aggarwal, Mani, Jacob, "MoDL", IEEE TMI 2019, without the penalty. Samples that fit to within rounding stay as they
-    are.
+    tomography than ten without. For a nonlinear physics A, y and weights D are those of ``linearize``, and
+    ``D^(1/2) W D^(1/2)`` is in the place of W: with ``Unweighed()`` D alone. Differentiated step by step (a few images
+    of memory each), D as a constant. As the data steps of Aggarwal, Mani, Jacob, "MoDL", IEEE TMI 2019, without the
+    penalty. Samples that fit to within rounding stay as they are.
 
     Args:
         iterations: applications of A and of its transpose, >= 1.
         weighting: W; by default the operator's own where it has one.
 
     Raises:
-        InputError: fewer than 1 iteration, or an operator that is not linear.
+        InputError: fewer than 1 iteration, or an operator that is not linear and cannot be linearised.
     """
 
     iterations: int = 3
@@ -83,17 +85,13 @@ class ConjugateGradients(DataStep):
 
     def direction(self, u: Image, y: Measurement, physics: Physics) -> Image:
         """Return ``u`` minus the k-th iterate."""
-        if not isinstance(physics, LinearPhysics):
-            raise InputError(
-                f"expected a linear operator for conjugate gradients, but {type(physics).__name__} is not: take "
-                f"LeastSquares or Preconditioned data steps"
-            )
-        weigh, adjoint = self.weighting.of(physics), physics.A_adjoint
-        misfit = physics.A(u) - y
+        y, linear = linear_problem(y, physics)
+        weigh, adjoint = self.weighting.of(linear), linear.A_adjoint
+        misfit = linear.A(u) - y
         small = rounding(y.dtype) ** 2
         going = (inner(misfit, misfit) > small * inner(y, y)).reshape(-1, *[1] * (u.ndim - 1))
         b = adjoint(weigh(misfit))
-        return _krylov(lambda v: adjoint(weigh(physics.A(v))), b, going, self.iterations, small)
+        return _krylov(lambda v: adjoint(weigh(linear.A(v))), b, going, self.iterations, small)
 
 
 LEAST_SQUARES = LeastSquares()

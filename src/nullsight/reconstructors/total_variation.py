@@ -5,14 +5,15 @@ from torch import Tensor
 
 from nullsight.constraints import Constraint, NonNegative
 from nullsight.draws import Draws
-from nullsight.physics.base import LinearPhysics, Physics
+from nullsight.physics.base import Physics
+from nullsight.physics.linearized import linear_problem
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.fits import Exact, Fit
 from nullsight.reconstructors.primal_dual import PrimalDual
 from nullsight.reconstructors.problems import Problem, Solution, brightness
 from nullsight.reconstructors.variation import Coupling, Separate, Variation
 from nullsight.reconstructors.weightings import Weighting, WhereKnown
-from nullsight.types import Image, InputError, Measurement
+from nullsight.types import Image, Measurement
 
 EXACT = Exact()
 NON_NEGATIVE = NonNegative()
@@ -28,6 +29,8 @@ class TotalVariation(Reconstructor):
     its steps, its residuals and its sources. Images are solved for in units of their own 99.9th percentile of
     ``|A_dagger y|``, so neither the unit of the data nor that of ``A`` matters. Each sample iterates until its own
     relative residuals are within ``tolerance``; iterations begin at ``A_dagger y``. Images come out without gradients.
+    Of a nonlinear physics the linearised problem is solved: A and y are those of ``linearize``, times the roots of its
+    weights.
 
     Args:
         data: how closely measurements are fitted: :class:`Exact` for noiseless ones, :class:`Penalised` or
@@ -73,21 +76,16 @@ class TotalVariation(Reconstructor):
 
         Args:
             y: measurements, ``(batch, *physics.measurement_shape)``.
-            physics: the linear operator that made them (one for all, or one a sample).
+            physics: the operator that made them (one for all, or one a sample).
             start: ``A_dagger y`` where it is known already; it gives the images' unit, too.
 
         Raises:
-            InputError: a physics that is not linear, or measurements that are not finite.
+            InputError: a physics that cannot be linearised, or measurements that are not finite.
         """
-        if not isinstance(physics, LinearPhysics):
-            raise InputError(
-                f"expected a linear physics, but {type(physics).__name__} came: total variation needs its transpose"
-            )
         first = physics.A_dagger(y) if start is None else start
         regulariser = Variation(self.coupling)
-        problem = Problem(
-            y, physics, regulariser, self.data, self.constraint, self.weighting, brightness(first)
-        )  # fmt: skip
+        seen, linear = linear_problem(y, physics)
+        problem = Problem(seen, linear, regulariser, self.data, self.constraint, self.weighting, brightness(first))
         return self._method.solve(problem, first)
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:

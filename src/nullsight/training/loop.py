@@ -188,7 +188,7 @@ def _log(loop: Loop, metrics: Metrics, rate: float) -> None:
     for name in names:
         found = [part[name] for part in parts if name in part]
         means[name] = sum(one[0] for one in found) / sum(one[1] for one in found)
-    metrics.add({**line, **timing, **means})
+    metrics.add({**line, **timing, **means, **loop.state.loss.learned})
 
 
 def _look(loop: Loop, metrics: Metrics) -> bool:

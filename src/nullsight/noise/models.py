@@ -1,32 +1,14 @@
-"""Noise as values: what the detector adds to the clean measurement ``A x``."""
+"""Noise as values: none, normal, counts, both."""
 
-from abc import ABC, abstractmethod
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nullsight.draws import Stream
+from nullsight.noise.base import Levels, Noise
 from nullsight.types import InputError, Measurement
-
-__all__ = ["TABLE", "Gaussian", "Noise", "Noiseless", "Poisson", "PoissonGaussian"]
-
-
-class Noise(ABC):
-    """A noise model: sampling around a clean measurement and its variance there."""
-
-    @abstractmethod
-    def sample(self, clean: Measurement, stream: Stream) -> Measurement:
-        """Return a noisy measurement; its gradient with respect to ``clean`` is stated by each model."""
-
-    @abstractmethod
-    def variance(self, clean: Measurement) -> Tensor:
-        """Return the variance of every entry, given the clean measurement."""
-
-    def observe(self, clean: Measurement, measured: Tensor | None, stream: Stream) -> Measurement:
-        """Return a noisy measurement that is zero where nothing is measured (``measured`` as the physics has it)."""
-        noisy = self.sample(clean, stream)
-        return noisy if measured is None else torch.where(measured, noisy, torch.zeros_like(noisy))
 
 
 @dataclass(frozen=True)
@@ -46,6 +28,10 @@ class Noiseless(Noise):
         """Return zeros."""
         return torch.zeros_like(clean)
 
+    def levels(self) -> Levels:
+        """Return zeros."""
+        return Levels(0.0, 0.0)
+
 
 @dataclass(frozen=True)
 class Gaussian(Noise):
@@ -53,6 +39,9 @@ class Gaussian(Noise):
 
     Args:
         sigma: standard deviation of every real component, in the measurement's unit, >= 0.
+
+    Raises:
+        InputError: a sigma below 0.
 
     Example:
         >>> Gaussian(0.1).variance(torch.zeros(1, 1))
@@ -71,6 +60,16 @@ class Gaussian(Noise):
     def variance(self, clean: Measurement) -> Tensor:
         """Return ``sigma^2``."""
         return torch.full_like(clean, self.sigma**2)
+
+    def levels(self) -> Levels:
+        """Return no gain, and sigma."""
+        return Levels(0.0, self.sigma)
+
+    def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
+        """Return that of the normal density; InputError where sigma is 0."""
+        if self.sigma == 0:
+            raise InputError("expected a sigma above 0 for a density, but 0 came: there is nothing random")
+        return -((y - clean) ** 2) / (2 * self.sigma**2) - math.log(self.sigma * math.sqrt(2 * math.pi))
 
 
 @dataclass(frozen=True)
@@ -106,6 +105,16 @@ class Poisson(Noise):
         """Return ``gain * max(clean, 0)``."""
         return self.gain * clean.clamp_min(0)
 
+    def levels(self) -> Levels:
+        """Return the gain, and no sigma."""
+        return Levels(self.gain, 0.0)
+
+    def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
+        """Return that of the counts ``y / gain``; -inf where the clean measurement is 0 or below and counts are not."""
+        counts, mean = y / self.gain, clean.clamp_min(0) / self.gain
+        logarithm: Tensor = torch.special.xlogy(counts, mean) - mean - torch.lgamma(counts + 1)
+        return logarithm
+
 
 @dataclass(frozen=True)
 class PoissonGaussian(Noise):
@@ -138,13 +147,9 @@ class PoissonGaussian(Noise):
         """Return ``gain * max(clean, 0) + sigma^2``."""
         return Poisson(self.gain).variance(clean) + self.sigma**2
 
-
-TABLE: dict[str, type[Noise]] = {
-    "noiseless": Noiseless,
-    "gaussian": Gaussian,
-    "poisson": Poisson,
-    "poisson_gaussian": PoissonGaussian,
-}
+    def levels(self) -> Levels:
+        """Return both."""
+        return Levels(self.gain, self.sigma)
 
 
 def _at_least_zero(name: str, value: float) -> None:

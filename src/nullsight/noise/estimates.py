@@ -1,0 +1,225 @@
+"""Noise levels from measurements alone: from repetitions, from a region without signal, from what varies fast."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nullsight.noise.base import Noise
+from nullsight.noise.models import Gaussian, Poisson, PoissonGaussian
+from nullsight.types import InputError, Measurement
+
+_NORMAL = 0.6744897501960817  # median of |n| for n standard normal
+_CHI_SQUARED = _NORMAL**2  # median of n^2
+_GROUPS = 20
+_LEAST = 0.05  # of the largest variance: what is below is chance
+_NEAR = 0.05  # relative distances from the line below this are chance
+
+
+class Estimate(ABC):
+    """A way to find the noise of measurements whose clean values nobody knows."""
+
+    @abstractmethod
+    def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
+        """Return the noise of ``(batch, *measurement_shape)``.
+
+        Args:
+            y: the measurements, in any unit; the result has it too.
+            measured: bool ``(1 or batch, *measurement_shape)``, which entries are measured; None: all.
+
+        Raises:
+            InputError: too little to estimate from, or nothing that varies.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class FromRegion(Estimate):
+    """Gaussian noise, from where nothing but noise is measured: outer detector bins, the rim of k-space.
+
+    Args:
+        region: bool, ``measurement_shape``: where there is no signal, or one that is constant.
+
+    Example:
+        >>> round(FromRegion(torch.tensor([True] * 16 + [False])).of(torch.arange(17.0)[None]).sigma, 3)
+        4.761
+    """
+
+    region: Tensor
+
+    def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
+        """Return the standard deviation of the region's measured values, of 16 at least."""
+        inside = self.region.bool().expand(y.shape)
+        values = y[inside if measured is None else inside & measured].double()
+        if values.numel() < 16:
+            raise InputError(
+                f"expected at least 16 measured values without signal, but {values.numel()} came: mark more of them"
+            )
+        return Gaussian(float(values.std()))
+
+
+@dataclass(frozen=True)
+class FromRim(Estimate):
+    """As :class:`FromRegion`, for the entries near both ends of some axes: outer detector bins, highest frequencies.
+
+    Args:
+        share: of each axis, above 0 and below 1, half of it at either end.
+        axes: an entry must lie near an end along all of these.
+
+    Raises:
+        InputError: a share out of its range.
+
+    Example:
+        >>> round(FromRim(0.5).of(torch.arange(40.0)[None]).sigma, 3)
+        15.669
+    """
+
+    share: float = 0.1
+    axes: tuple[int, ...] = (-1,)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise InputError(f"expected a share between 0 and 1, but {self.share} came")
+
+    def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
+        """Return the standard deviation of the rim's measured values, of 16 at least."""
+        rim = torch.ones(y.shape[1:], dtype=torch.bool, device=y.device)
+        for axis in self.axes:
+            size = y.shape[axis]
+            place = torch.arange(size, device=y.device)
+            near = torch.minimum(place, size - 1 - place) < self.share / 2 * size
+            rim &= near.reshape(-1, *[1] * (-axis - 1))
+        return FromRegion(rim).of(y, measured)
+
+
+@dataclass(frozen=True)
+class FromDetail(Estimate):
+    """Gaussian noise, from differences of neighbours, by a robust median: for smooth measurements.
+
+    Along each axis pairs of neighbours are subtracted and divided by the root of two, which leaves white noise as it is
+    and little of what is smooth; the median of the absolute values over 0.6745 is sigma of normal values. Edges enlarge
+    it. Donoho, Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 1994.
+
+    Args:
+        axes: neighbours along these are close to each other.
+
+    Example:
+        >>> round(FromDetail((-1,)).of(torch.tensor([[3.0, 4.0, 7.0, 6.0]])).sigma, 3)
+        1.048
+    """
+
+    axes: tuple[int, ...] = (-2, -1)
+
+    def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
+        """Return it from the pairs that are measured wholly."""
+        detail = y.double()
+        whole = torch.ones_like(y, dtype=torch.bool) if measured is None else measured.expand(y.shape)
+        for axis in self.axes:
+            count = detail.shape[axis] // 2
+            if count < 1:
+                raise InputError(f"expected at least 2 entries along axis {axis}, but {detail.shape[axis]} came")
+            first, second = _pairs(detail, axis, count)
+            detail, whole = (first - second) / math.sqrt(2), torch.logical_and(*_pairs(whole, axis, count))
+        values = detail[whole].abs()
+        if values.numel() == 0 or float(values.max()) == 0:
+            raise InputError("expected measurements with noise, but nothing varies in them: take Noiseless")
+        return Gaussian(float(values.median()) / _NORMAL)
+
+
+@dataclass(frozen=True)
+class FromNeighbours(Estimate):
+    """Counts, electronic noise or both, from how the variance among three neighbours goes with their mean.
+
+    ``d = (a - 2 b + c) / sqrt(6)`` has the variance of the noise where the clean values are on a straight line. The
+    differences are gathered by the mean of their three values into 20 groups of the same size; in each, the median of
+    ``d^2`` over that of a chi-squared value (0.455) is the variance, so that less than half of the differences may be
+    edges, and a line ``gain * mean + sigma^2`` is laid through the groups. Edges enlarge the result all the same, and
+    counts below about 10 are not normal enough. In the manner of Foi, Trimeche, Katkovnik, Egiazarian, "Practical
+    Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP 2008.
+
+    Args:
+        axis: along which neighbours are close to each other: detector bins, not views.
+
+    Example:
+        >>> from nullsight.draws import Draws
+        >>> clean = torch.linspace(20, 200, 4000).expand(4, 4000)
+        >>> y = Poisson(2.0).sample(clean, Draws(0, 0, (0, 1, 2, 3)).of("noise"))
+        >>> 1.8 < FromNeighbours().of(y).gain < 2.2
+        True
+    """
+
+    axis: int = -1
+
+    def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
+        """Return Gaussian, Poisson or PoissonGaussian: a part below a twentieth of the other is left out."""
+        triples = y.double().movedim(self.axis, -1).unfold(-1, 3, 1)
+        if measured is not None:
+            triples = triples[measured.expand(y.shape).movedim(self.axis, -1).unfold(-1, 3, 1).all(-1)]
+        triples = triples.reshape(-1, 3)
+        if len(triples) < 20 * _GROUPS:
+            raise InputError(
+                f"expected at least {20 * _GROUPS} measured triples of neighbours, but {len(triples)} came: give more "
+                f"measurements, or another axis"
+            )
+        square = (triples[:, 0] - 2 * triples[:, 1] + triples[:, 2]).square() / 6
+        mean = triples.mean(1)
+        groups = mean.argsort().tensor_split(_GROUPS)
+        means = torch.stack([mean[group].mean() for group in groups])
+        return _line(means, torch.stack([square[group].median() for group in groups]) / _CHI_SQUARED)
+
+
+@dataclass(frozen=True)
+class FromRepetitions(Estimate):
+    """Counts, electronic noise or both, where the batch is one thing measured again and again.
+
+    A straight line ``variance = gain * mean + sigma^2`` is laid through all entries, each weighted by what is known of
+    its variance: an estimate from r repetitions has a standard deviation of ``sqrt(2 / (r - 1))`` of it.
+
+    Example:
+        >>> FromRepetitions().of(torch.tensor([[1.0, 5.0], [3.0, 7.0]]))
+        Gaussian(sigma=1.4142135623730951)
+    """
+
+    def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
+        """Return Gaussian, Poisson or PoissonGaussian: a part below a twentieth of the other is left out."""
+        if y.shape[0] < 2:
+            raise InputError(f"expected at least 2 repetitions of the same measurement, but {y.shape[0]} came")
+        seen = torch.ones_like(y[0], dtype=torch.bool) if measured is None else measured.expand(y.shape).all(0)
+        repeated = y.double()[:, seen]
+        return _line(repeated.mean(0), repeated.var(0))
+
+
+def _pairs(values: Tensor, axis: int, count: int) -> tuple[Tensor, Tensor]:
+    last = values.movedim(axis, -1)[..., : 2 * count]
+    return last[..., 0::2].movedim(-1, axis), last[..., 1::2].movedim(-1, axis)
+
+
+def _line(mean: Tensor, variance: Tensor) -> Noise:
+    """Return the noise of the straight line that is nearest to most variances, each relative to its own size."""
+    if not bool((variance > 0).any()):
+        raise InputError("expected measurements with noise, but nothing varies in them: take Noiseless")
+    columns = torch.stack([mean, torch.ones_like(mean)], 1)
+    expected = torch.full_like(variance, float(variance.median()))
+    gain, square = 0.0, 0.0
+    weight = 1 / expected
+    for _ in range(30):  # the weights come from the line of before; so does what lies far off and counts little
+        solution = torch.linalg.lstsq(columns * weight[:, None], (variance * weight)[:, None]).solution
+        gain, square = (float(value) for value in solution[:, 0])
+        expected = (gain * mean + square).clamp_min(1e-3 * float(variance.median()))
+        weight = 1 / expected / ((variance / expected - 1).abs().clamp_min(_NEAR)).sqrt()
+    top = float(mean.abs().max()) * gain
+    if square < _LEAST * top:
+        return Poisson(gain)
+    if top < _LEAST * square:
+        return Gaussian(math.sqrt(square))
+    return PoissonGaussian(gain, math.sqrt(square))
+
+
+ESTIMATES: dict[str, type[Estimate]] = {
+    "from_region": FromRegion,
+    "from_rim": FromRim,
+    "from_detail": FromDetail,
+    "from_neighbours": FromNeighbours,
+    "from_repetitions": FromRepetitions,
+}

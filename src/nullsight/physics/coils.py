@@ -1,0 +1,81 @@
+"""What operators with several coils share: complex values as (re, im), sensitivities and what they do to images."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nullsight.types import InputError
+
+
+def as_complex(parts: Tensor) -> Tensor:
+    """Return ``(..., 2, height, width)`` (re, im) as complex ``(..., height, width)``.
+
+    No copy is made where the memory has every number's two parts side by side, as :func:`as_parts` leaves it.
+    """
+    return torch.view_as_complex(parts.movedim(-3, -1).contiguous())
+
+
+def as_parts(values: Tensor) -> Tensor:
+    """Return complex ``(..., height, width)`` as ``(..., 2, height, width)`` (re, im), a view of the same memory."""
+    return torch.view_as_real(values).movedim(-1, -3)
+
+
+def combine(maps: Tensor, images: Tensor) -> Tensor:
+    """Return ``sum_c conj(S_c) x_c``, complex.
+
+    Args:
+        maps: ``(1 or batch, coils, height, width)``.
+        images: ``(batch, coils, height, width)``.
+    """
+    out = maps[:, 0].conj() * images[:, 0]
+    for coil in range(1, images.shape[1]):  # coil by coil, so that what is added up stays in the processor's cache
+        out = out.addcmul_(maps[:, coil].conj(), images[:, coil])
+    return out
+
+
+def complex_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
+    """Return the image shape as a tuple; InputError where it is not ``(2, height, width)``."""
+    shape = tuple(int(n) for n in image_shape)
+    if len(shape) != 3 or shape[0] != 2:
+        raise InputError(
+            f"expected a complex image (2, height, width) with channels re and im, but {shape} came: stack the real "
+            f"and the imaginary part along the channels (zeros for a real image)"
+        )
+    return 2, shape[1], shape[2]
+
+
+def sensitivities(maps: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
+    """Return maps with their batch axis, floating point, every number's two parts side by side in memory.
+
+    Args:
+        maps: ``(coils, 2, height, width)`` or ``(1 or batch, coils, 2, height, width)``.
+        image_shape: ``(2, height, width)``.
+
+    Raises:
+        InputError: another shape, NaN or infinite values.
+    """
+    wide = maps[None] if maps.ndim == 4 else maps
+    if wide.ndim != 5 or tuple(wide.shape[2:]) != image_shape or 0 in wide.shape:
+        raise InputError(
+            f"expected coil sensitivities of shape (coils, {', '.join(map(str, image_shape))}), with or without a "
+            f"batch axis in front, but {tuple(maps.shape)} came: real and imaginary part lie along the axis behind the "
+            f"coils"
+        )
+    wide = wide if wide.is_floating_point() else wide.to(torch.get_default_dtype())
+    if not bool(torch.isfinite(wide).all()):
+        raise InputError(
+            "expected finite coil sensitivities, but NaN or infinite values came: set them to 0 where nothing is known"
+        )
+    return as_parts(as_complex(wide))
+
+
+def normalised(maps: Tensor) -> Tensor:
+    """Return sensitivities ``(..., coils, 2, height, width)`` with ``sum_c |S_c|^2 = 1``; zero where all of them are.
+
+    Example:
+        >>> normalised(torch.tensor([3.0, 0.0, 4.0, 0.0]).reshape(2, 2, 1, 1)).flatten()
+        tensor([0.6000, 0.0000, 0.8000, 0.0000])
+    """
+    size = maps.square().sum((-4, -3), keepdim=True).sqrt()
+    return maps / torch.where(size > 0, size, torch.ones_like(size))

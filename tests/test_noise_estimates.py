@@ -1,0 +1,104 @@
+"""Noise levels estimated from measurements whose level is known."""
+
+import pytest
+import torch
+
+from nullsight.draws import Draws
+from nullsight.noise import (
+    ESTIMATES,
+    FromDetail,
+    FromNeighbours,
+    FromRegion,
+    FromRepetitions,
+    FromRim,
+    Gaussian,
+    Noise,
+    Noiseless,
+    Poisson,
+    PoissonGaussian,
+)
+from nullsight.types import InputError
+
+MODELS: list[Noise] = [Gaussian(3.0), Poisson(0.5), PoissonGaussian(0.5, 3.0)]
+
+
+def ramps(count: int = 8) -> torch.Tensor:
+    """Return smooth measurements from about 10 to 200, ``(count, 1, 40, 64)``."""
+    angle = torch.linspace(0, 3.1, 64, dtype=torch.float64)
+    rows = torch.linspace(0.2, 1, 40 * count, dtype=torch.float64).reshape(count, 1, 40, 1)
+    return 10 + 190 * rows * angle.sin()
+
+
+def noisy(noise: Noise, clean: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    return noise.sample(clean, Draws(seed, 0, tuple(range(len(clean)))).of("noise"))
+
+
+def close(found: Noise, true: Noise, rel: float) -> None:
+    assert type(found) is type(true)
+    for one, other in zip(found.levels(), true.levels(), strict=True):
+        assert float(one) == pytest.approx(float(other), rel=rel)
+
+
+@pytest.mark.parametrize("noise", MODELS, ids=repr)
+def test_from_repetitions(noise: Noise) -> None:
+    clean = ramps(1).expand(12, 1, 40, 64)
+    close(FromRepetitions().of(noisy(noise, clean)), noise, 0.1)
+
+
+@pytest.mark.parametrize("noise", MODELS, ids=repr)
+def test_from_neighbours(noise: Noise) -> None:
+    close(FromNeighbours().of(noisy(noise, ramps())), noise, 0.15)
+    turned = noisy(noise, ramps()).mT.contiguous()
+    close(FromNeighbours(-2).of(turned), noise, 0.15)
+
+
+def near(found: Noise) -> None:
+    """Check variances, not levels: edges move gain and sigma against each other."""
+    levels = torch.tensor([30.0, 100.0, 180.0])
+    ratio = found.variance(levels) / PoissonGaussian(0.5, 3.0).variance(levels)
+    assert float(ratio.min()) > 0.75 and float(ratio.max()) < 1.3
+
+
+def test_edges_and_what_is_not_measured_move_the_estimate_little() -> None:
+    clean = ramps()
+    clean[..., 20:22] += 100
+    y = noisy(PoissonGaussian(0.5, 3.0), clean)
+    near(FromNeighbours().of(y))
+    measured = Draws(0, 0, (0,)).of("mask").uniform((1, 40, 64)) < 0.8
+    found = FromNeighbours().of(torch.where(measured, y, 0.0), measured)
+    near(found)
+
+
+def test_from_a_region_and_from_detail() -> None:
+    y = noisy(Gaussian(3.0), 0.1 * ramps())
+    assert FromDetail().of(y).sigma == pytest.approx(3.0, rel=0.05)
+    assert FromDetail((-1,)).of(y).sigma == pytest.approx(3.0, rel=0.05)
+    region = torch.zeros(1, 40, 64, dtype=torch.bool)
+    region[..., 30:34] = True
+    dark = noisy(Gaussian(3.0), torch.zeros_like(ramps()))
+    bright = dark.clone()
+    bright[..., 8:-8] += ramps()[..., 8:-8]
+    assert FromRim(0.24).of(bright).sigma == pytest.approx(3.0, rel=0.05)
+    assert FromRim(0.24, (-2, -1)).of(bright).sigma == pytest.approx(3.0, rel=0.1)
+    assert FromRegion(region).of(dark).sigma == pytest.approx(3.0, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: FromRegion(torch.zeros(1, 40, 64, dtype=torch.bool)).of(ramps(1)), "16 measured values"),
+        (lambda: FromRim(0.0), "share"),
+        (lambda: FromDetail().of(torch.zeros(1, 1, 1)), "2 entries"),
+        (lambda: FromRepetitions().of(ramps(1)), "2 repetitions"),
+        (lambda: FromRepetitions().of(torch.ones(3, 4)), "Noiseless"),
+        (lambda: FromNeighbours().of(torch.ones(1, 5, 5)), "400"),
+        (lambda: FromNeighbours().of(noisy(Noiseless(), torch.ones(1, 40, 40))), "Noiseless"),
+    ],
+)
+def test_too_little_is_said(call: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        call()  # type: ignore[operator]
+
+
+def test_table() -> None:
+    assert set(ESTIMATES.values()) == {FromDetail, FromNeighbours, FromRegion, FromRepetitions, FromRim}
