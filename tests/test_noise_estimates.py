@@ -22,7 +22,7 @@ from nullsight.types import InputError
 MODELS: list[Noise] = [Gaussian(3.0), Poisson(0.5), PoissonGaussian(0.5, 3.0)]
 
 
-def ramps(count: int = 8) -> torch.Tensor:
+def ramps(count: int = 24) -> torch.Tensor:
     """Return smooth measurements from about 10 to 200, ``(count, 1, 40, 64)``."""
     angle = torch.linspace(0, 3.1, 64, dtype=torch.float64)
     rows = torch.linspace(0.2, 1, 40 * count, dtype=torch.float64).reshape(count, 1, 40, 1)
@@ -34,9 +34,9 @@ def noisy(noise: Noise, clean: torch.Tensor, seed: int = 0) -> torch.Tensor:
 
 
 def close(found: Noise, true: Noise, rel: float) -> None:
-    assert type(found) is type(true)
-    for one, other in zip(found.levels(), true.levels(), strict=True):
-        assert float(one) == pytest.approx(float(other), rel=rel)
+    """Check variances, not levels: gain and sigma can make up for each other."""
+    levels = torch.tensor([30.0, 100.0, 180.0])
+    assert float((found.variance(levels) / true.variance(levels) - 1).abs().max()) < rel
 
 
 @pytest.mark.parametrize("noise", MODELS, ids=repr)
@@ -47,26 +47,19 @@ def test_from_repetitions(noise: Noise) -> None:
 
 @pytest.mark.parametrize("noise", MODELS, ids=repr)
 def test_from_neighbours(noise: Noise) -> None:
-    close(FromNeighbours().of(noisy(noise, ramps())), noise, 0.15)
+    close(FromNeighbours().of(noisy(noise, ramps())), noise, 0.2)
     turned = noisy(noise, ramps()).mT.contiguous()
-    close(FromNeighbours(-2).of(turned), noise, 0.15)
-
-
-def near(found: Noise) -> None:
-    """Check variances, not levels: edges move gain and sigma against each other."""
-    levels = torch.tensor([30.0, 100.0, 180.0])
-    ratio = found.variance(levels) / PoissonGaussian(0.5, 3.0).variance(levels)
-    assert float(ratio.min()) > 0.75 and float(ratio.max()) < 1.3
+    close(FromNeighbours(-2).of(turned), noise, 0.2)
 
 
 def test_edges_and_what_is_not_measured_move_the_estimate_little() -> None:
     clean = ramps()
     clean[..., 20:22] += 100
     y = noisy(PoissonGaussian(0.5, 3.0), clean)
-    near(FromNeighbours().of(y))
+    close(FromNeighbours().of(y), PoissonGaussian(0.5, 3.0), 0.3)
     measured = Draws(0, 0, (0,)).of("mask").uniform((1, 40, 64)) < 0.8
     found = FromNeighbours().of(torch.where(measured, y, 0.0), measured)
-    near(found)
+    close(found, PoissonGaussian(0.5, 3.0), 0.3)
 
 
 def test_from_a_region_and_from_detail() -> None:
@@ -91,7 +84,9 @@ def test_from_a_region_and_from_detail() -> None:
         (lambda: FromDetail().of(torch.zeros(1, 1, 1)), "2 entries"),
         (lambda: FromRepetitions().of(ramps(1)), "2 repetitions"),
         (lambda: FromRepetitions().of(torch.ones(3, 4)), "Noiseless"),
-        (lambda: FromNeighbours().of(torch.ones(1, 5, 5)), "400"),
+        (lambda: FromNeighbours().of(torch.ones(1, 5, 5)), "6 entries"),
+        (lambda: FromNeighbours().of(torch.ones(1, 5, 7)), "400"),
+        (lambda: FromNeighbours(order=9), "order"),
         (lambda: FromNeighbours().of(noisy(Noiseless(), torch.ones(1, 40, 40))), "Noiseless"),
     ],
 )

@@ -15,7 +15,8 @@ _NORMAL = 0.6744897501960817  # median of |n| for n standard normal
 _CHI_SQUARED = _NORMAL**2  # median of n^2
 _GROUPS = 20
 _LEAST = 0.05  # of the largest variance: what is below is chance
-_NEAR = 0.05  # relative distances from the line below this are chance
+_NEAR = 0.02  # relative distances from the line below this are chance
+_LOW = 0.15  # of the variances are below the line, where all may be too large
 
 
 class Estimate(ABC):
@@ -129,17 +130,22 @@ class FromDetail(Estimate):
 
 @dataclass(frozen=True)
 class FromNeighbours(Estimate):
-    """Counts, electronic noise or both, from how the variance among three neighbours goes with their mean.
+    """Counts, electronic noise or both, from how the variance among neighbours goes with their mean.
 
-    ``d = (a - 2 b + c) / sqrt(6)`` has the variance of the noise where the clean values are on a straight line. The
-    differences are gathered by the mean of their three values into 20 groups of the same size; in each, the median of
-    ``d^2`` over that of a chi-squared value (0.455) is the variance, so that less than half of the differences may be
-    edges, and a line ``gain * mean + sigma^2`` is laid through the groups. Edges enlarge the result all the same, and
-    counts below about 10 are not normal enough. In the manner of Foi, Trimeche, Katkovnik, Egiazarian, "Practical
-    Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP 2008.
+    Differences of a high order leave white noise as it is and take smooth values away. They are gathered by the mean of
+    their entries into 20 groups of the same size; in each, the median of their squares over that of a chi-squared value
+    (0.455) is the variance. What is not smooth makes variances larger, never smaller: so ``gain * mean + sigma^2`` is
+    laid through the lowest of them (the regression quantile of 15 %). In the manner of Foi, Trimeche, Katkovnik,
+    Egiazarian, "Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data", IEEE TIP 2008.
+    Counts below about 10 are not normal enough. A sigma whose square is small beside the counts of every entry cannot
+    be told from none.
 
     Args:
         axis: along which neighbours are close to each other: detector bins, not views.
+        order: of the differences, 1 to 8.
+
+    Raises:
+        InputError: an order out of its range.
 
     Example:
         >>> from nullsight.draws import Draws
@@ -150,23 +156,33 @@ class FromNeighbours(Estimate):
     """
 
     axis: int = -1
+    order: int = 5
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.order <= 8:
+            raise InputError(f"expected differences of order 1 to 8, but {self.order} came")
 
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
         """Return Gaussian, Poisson or PoissonGaussian: a part below a twentieth of the other is left out."""
-        triples = y.double().movedim(self.axis, -1).unfold(-1, 3, 1)
+        count = self.order + 1
+        if y.shape[self.axis] < count:
+            raise InputError(f"expected at least {count} entries along axis {self.axis}, but {y.shape[self.axis]} came")
+        rows = y.double().movedim(self.axis, -1).unfold(-1, count, 1)
         if measured is not None:
-            triples = triples[measured.expand(y.shape).movedim(self.axis, -1).unfold(-1, 3, 1).all(-1)]
-        triples = triples.reshape(-1, 3)
-        if len(triples) < 20 * _GROUPS:
+            rows = rows[measured.expand(y.shape).movedim(self.axis, -1).unfold(-1, count, 1).all(-1)]
+        rows = rows.reshape(-1, count)
+        if len(rows) < 20 * _GROUPS:
             raise InputError(
-                f"expected at least {20 * _GROUPS} measured triples of neighbours, but {len(triples)} came: give more "
+                f"expected at least {20 * _GROUPS} times {count} measured neighbours, but {len(rows)} came: give more "
                 f"measurements, or another axis"
             )
-        square = (triples[:, 0] - 2 * triples[:, 1] + triples[:, 2]).square() / 6
-        mean = triples.mean(1)
+        signs = [(-1) ** k * math.comb(self.order, k) for k in range(count)]
+        weights = torch.tensor(signs, dtype=torch.float64, device=y.device)
+        square, mean = (rows @ (weights / weights.norm())).square(), rows.mean(1)
         groups = mean.argsort().tensor_split(_GROUPS)
         means = torch.stack([mean[group].mean() for group in groups])
-        return _line(means, torch.stack([square[group].median() for group in groups]) / _CHI_SQUARED)
+        medians = torch.stack([square[group].median() for group in groups])
+        return _line(means, medians / _CHI_SQUARED, _LOW)
 
 
 @dataclass(frozen=True)
@@ -195,19 +211,24 @@ def _pairs(values: Tensor, axis: int, count: int) -> tuple[Tensor, Tensor]:
     return last[..., 0::2].movedim(-1, axis), last[..., 1::2].movedim(-1, axis)
 
 
-def _line(mean: Tensor, variance: Tensor) -> Noise:
-    """Return the noise of the straight line that is nearest to most variances, each relative to its own size."""
+def _line(mean: Tensor, variance: Tensor, quantile: float = 0.5) -> Noise:
+    """Return the noise of the straight line that leaves a share of the variances below it, each weighed by its size."""
     if not bool((variance > 0).any()):
         raise InputError("expected measurements with noise, but nothing varies in them: take Noiseless")
     columns = torch.stack([mean, torch.ones_like(mean)], 1)
+    floor = 1e-3 * float(variance.median())
     expected = torch.full_like(variance, float(variance.median()))
     gain, square = 0.0, 0.0
     weight = 1 / expected
-    for _ in range(30):  # the weights come from the line of before; so does what lies far off and counts little
+    for _ in range(
+        100
+    ):  # squares whose weights come from the line of before, so that distances count, not their squares
         solution = torch.linalg.lstsq(columns * weight[:, None], (variance * weight)[:, None]).solution
         gain, square = (float(value) for value in solution[:, 0])
-        expected = (gain * mean + square).clamp_min(1e-3 * float(variance.median()))
-        weight = 1 / expected / ((variance / expected - 1).abs().clamp_min(_NEAR)).sqrt()
+        expected = (gain * mean + square).clamp_min(floor)
+        above = variance / expected - 1
+        side = torch.where(above > 0, quantile, 1 - quantile)
+        weight = (side / above.abs().clamp_min(_NEAR)).sqrt() / expected
     top = float(mean.abs().max()) * gain
     if square < _LEAST * top:
         return Poisson(gain)
