@@ -14,9 +14,11 @@ from nullsight.types import InputError, Measurement
 _NORMAL = 0.6744897501960817  # median of |n| for n standard normal
 _CHI_SQUARED = _NORMAL**2  # median of n^2
 _GROUPS = 20
-_LEAST = 0.05  # of the largest variance: what is below is chance
+_LEAST = 0.05  # of a variance: what is below is chance
 _NEAR = 0.02  # relative distances from the line below this are chance
 _LOW = 0.15  # of the variances are below the line, where all may be too large
+_STANDARD_ERRORS = 1.036  # below the mean lie 15 % of normal values
+_SPREAD = 2.34  # relative standard deviation of the median of n chi-squared values of one degree, times sqrt(n)
 
 
 class Estimate(ABC):
@@ -151,7 +153,7 @@ class FromNeighbours(Estimate):
         >>> from nullsight.draws import Draws
         >>> clean = torch.linspace(20, 200, 4000).expand(4, 4000)
         >>> y = Poisson(2.0).sample(clean, Draws(0, 0, (0, 1, 2, 3)).of("noise"))
-        >>> 1.8 < FromNeighbours().of(y).gain < 2.2
+        >>> 1.8 < FromNeighbours().of(y).levels().gain < 2.2
         True
     """
 
@@ -163,7 +165,7 @@ class FromNeighbours(Estimate):
             raise InputError(f"expected differences of order 1 to 8, but {self.order} came")
 
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
-        """Return Gaussian, Poisson or PoissonGaussian: a part below a twentieth of the other is left out."""
+        """Return Gaussian, Poisson or PoissonGaussian: a part that is nowhere a twentieth of the other is left out."""
         count = self.order + 1
         if y.shape[self.axis] < count:
             raise InputError(f"expected at least {count} entries along axis {self.axis}, but {y.shape[self.axis]} came")
@@ -182,7 +184,9 @@ class FromNeighbours(Estimate):
         groups = mean.argsort().tensor_split(_GROUPS)
         means = torch.stack([mean[group].mean() for group in groups])
         medians = torch.stack([square[group].median() for group in groups])
-        return _line(means, medians / _CHI_SQUARED, _LOW)
+        # by chance alone the lowest of them are too low, by so many standard errors of a median; rows overlap
+        lowered = _STANDARD_ERRORS * _SPREAD / math.sqrt(len(rows) / _GROUPS / 2)
+        return _line(means, medians / _CHI_SQUARED / (1 - min(lowered, 0.3)), _LOW)
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ class FromRepetitions(Estimate):
     """
 
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
-        """Return Gaussian, Poisson or PoissonGaussian: a part below a twentieth of the other is left out."""
+        """Return Gaussian, Poisson or PoissonGaussian: a part that is nowhere a twentieth of the other is left out."""
         if y.shape[0] < 2:
             raise InputError(f"expected at least 2 repetitions of the same measurement, but {y.shape[0]} came")
         seen = torch.ones_like(y[0], dtype=torch.bool) if measured is None else measured.expand(y.shape).all(0)
@@ -229,11 +233,11 @@ def _line(mean: Tensor, variance: Tensor, quantile: float = 0.5) -> Noise:
         above = variance / expected - 1
         side = torch.where(above > 0, quantile, 1 - quantile)
         weight = (side / above.abs().clamp_min(_NEAR)).sqrt() / expected
-    top = float(mean.abs().max()) * gain
-    if square < _LEAST * top:
-        return Poisson(gain)
-    if top < _LEAST * square:
-        return Gaussian(math.sqrt(square))
+    low, high = (float(one) for one in mean.aminmax())
+    if square <= _LEAST * gain * low:
+        return Poisson(float((variance / mean).quantile(quantile)))
+    if gain * high <= _LEAST * square:
+        return Gaussian(math.sqrt(float(variance.quantile(quantile))))
     return PoissonGaussian(gain, math.sqrt(square))
 
 
