@@ -23,7 +23,7 @@ from nullsight.networks import (
     VectorField,
 )
 from nullsight.networks.fields import FieldNorm
-from nullsight.networks.harmonics import harmonic_action, rings, sample, solve
+from nullsight.networks.harmonics import Ring, harmonic_action, rings, sample, solve
 from nullsight.networks.steerable import _OutOfRegular, _Solved
 from nullsight.types import InputError
 
@@ -134,6 +134,43 @@ def test_rings_are_told_apart_by_the_pixels(side):
     sampled = torch.cat([sample(ring, side) for ring in rings(side)]).flatten(1)
     values = torch.linalg.svdvals(sampled)
     assert float(values[-1]) > 1e-2 * float(values[0])
+
+
+@pytest.mark.parametrize("side", [1, 3, 5, 7])
+@pytest.mark.parametrize("group", [Rotations(16), Rotations(5), Dihedral(8)], ids=repr)
+def test_polynomials_below_the_side_are_followed_at_every_element(side, group):
+    """The constraint for sampled kernels: ``sum_x k(x) p(H^-1 x) = D(H) sum_x k(x) p(x)``, also off the grid."""
+    outputs = Fields(group, ((TrivialField(), 1), (RegularField(), 1), (VectorField(), 1)))
+    layer = SteerableConvolution(Fields(group, ((TrivialField(), 1),)), outputs, kernel=side, bias=False).double()
+    axis = torch.arange(side, dtype=torch.float64) - side // 2
+    pixels = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))
+    powers = [(a, b) for a in range(side) for b in range(side - a)]
+    coefficients = normal(len(powers))
+
+    def patch(places):
+        terms = [c * places[0] ** a * places[1] ** b for c, (a, b) in zip(coefficients, powers, strict=True)]
+        return torch.stack(terms).sum(0)[None, None]
+
+    answer = torch.nn.functional.conv2d(patch(pixels), layer.filters())
+    for g in group.elements():
+        one = torch.tensor([g])
+        back = torch.einsum("ij,jyx->iyx", group.matrix(group.inverse(one))[0], pixels)
+        turned = torch.nn.functional.conv2d(patch(back), layer.filters())
+        expected = [
+            field.matrices(group)[g] @ part.flatten()
+            for (field, _), part in zip(outputs.parts, answer.split(outputs.sizes, 1), strict=True)
+        ]
+        torch.testing.assert_close(
+            turned.flatten(), torch.cat(expected), rtol=1e-9, atol=1e-9 * float(answer.detach().norm())
+        )
+
+
+def test_without_the_change_of_the_samples_polynomials_are_not_followed():
+    side, frequency = 5, 4
+    axis = torch.arange(side, dtype=torch.float64) - side // 2
+    distance, angle = torch.hypot(axis[:, None], axis), torch.atan2(axis.expand(5, 5), axis[:, None].expand(5, 5))
+    naive = torch.exp(-((distance - 2) ** 2) / 0.72) * torch.cos(frequency * angle)
+    assert abs(float(naive.sum())) > 0.1 and abs(float(sample(Ring(2, 4), side)[0].sum())) < 1e-12
 
 
 def mixed(group):

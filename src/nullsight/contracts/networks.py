@@ -107,7 +107,7 @@ def equivariance_curve(
 
 def _ratios(difference: Tensor, of: Tensor) -> Tensor:
     sizes = [torch.linalg.vector_norm(one.double().flatten(1), dim=1) for one in (difference, of)]
-    return sizes[0] / sizes[1].clamp_min(1e-300)
+    return torch.div(sizes[0], sizes[1].clamp_min(1e-300))
 
 
 def _largest(difference: Tensor, of: Tensor) -> float:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor
 from torch.nn import functional
@@ -15,7 +15,7 @@ class Border(ABC):
         mode: PyTorch's name of it, as ``nn.Conv2d(padding_mode=...)`` takes it.
     """
 
-    mode: ClassVar[str]
+    mode: ClassVar[Literal["zeros", "circular"]]
 
     @abstractmethod
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -138,10 +138,10 @@ class NormReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the fields, shortened or zero."""
-        first, *others = x.split(self.fields.sizes, 1)
+        first, *others = torch.split(x, self.fields.sizes, 1)
         passed, counts = [torch.relu(first)], [count for _, count in self.fields.parts[1:]]
-        for part, count, threshold in zip(others, counts, self.threshold.split(counts), strict=True):
-            v = part.unflatten(1, (count, -1))
+        for part, count, threshold in zip(others, counts, torch.split(self.threshold, counts), strict=True):
+            v = torch.unflatten(part, 1, (count, -1))
             norm = (v.square().sum(2, keepdim=True) + 1e-12).sqrt()  # so that the gradient is finite at v = 0
             passed.append((v * torch.relu(norm - threshold[:, None, None, None]) / norm).flatten(1, 2))
         return torch.cat(passed, 1)
@@ -168,10 +168,10 @@ class Gates(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the fields, each as open as its gate."""
         counts = [count for _, count in self.fields.parts[1:]]
-        first, gates, *others = x.split([self.fields.sizes[0], sum(counts), *self.fields.sizes[1:]], 1)
+        first, gates, *others = torch.split(x, [self.fields.sizes[0], sum(counts), *self.fields.sizes[1:]], 1)
         passed = [torch.relu(first)]
-        for part, count, gate in zip(others, counts, torch.sigmoid(gates).split(counts, 1), strict=True):
-            passed.append((part.unflatten(1, (count, -1)) * gate.unsqueeze(2)).flatten(1, 2))
+        for part, count, gate in zip(others, counts, torch.split(torch.sigmoid(gates), counts, 1), strict=True):
+            passed.append((torch.unflatten(part, 1, (count, -1)) * gate.unsqueeze(2)).flatten(1, 2))
         return torch.cat(passed, 1)
 
 

@@ -129,9 +129,9 @@ class Fields:
     parts: tuple[tuple[Field, int], ...]
 
     @property
-    def sizes(self) -> tuple[int, ...]:
+    def sizes(self) -> list[int]:
         """Channels of every part."""
-        return tuple(field.size(self.group) * count for field, count in self.parts)
+        return [field.size(self.group) * count for field, count in self.parts]
 
     @property
     def channels(self) -> int:
@@ -141,9 +141,9 @@ class Fields:
     def act(self, g: Element, x: Image) -> Image:
         """Return ``D(g) x(R_g^-1 p)``: the image turned and its components mixed, ``(batch, channels, n, n)``."""
         mixed = []
-        for (field, count), part in zip(self.parts, x.split(self.sizes, 1), strict=True):
+        for (field, count), part in zip(self.parts, torch.split(x, self.sizes, 1), strict=True):
             matrices = field.matrices(self.group)[g].to(part)
-            apart = part.unflatten(1, (count, -1))
+            apart = torch.unflatten(part, 1, (count, -1))
             mixed.append(torch.einsum("bij,bfjyx->bfiyx", matrices, apart).flatten(1, 2))
         return self.group.act(g, torch.cat(mixed, 1))
 
@@ -175,8 +175,10 @@ class FieldNorm(nn.Module):
         """Return the image normalised, of the same shape."""
         if all(isinstance(layer, nn.Identity) for layer in self.layers):
             return x
-        parts = zip(self.layers, self._counts, x.split(self._sizes, 1), strict=True)
-        return torch.cat([layer(part.unflatten(1, (count, -1))).flatten(1, 2) for layer, count, part in parts], 1)
+        parts = zip(self.layers, self._counts, torch.split(x, self._sizes, 1), strict=True)
+        return torch.cat(
+            [layer(torch.unflatten(part, 1, (count, -1))).flatten(1, 2) for layer, count, part in parts], 1
+        )
 
 
 def products(group: FiniteGroup) -> Tensor:

@@ -53,8 +53,8 @@ class _Turned(Expanding):
         flat = self.weight.flatten(2)
         if self.group.order > 1:
             flat = linear_map(flat, self._copy, self._collect)  # its own gradient sums in the same order every time
-        arranged = self._arrange(flat.unflatten(2, (self._copies, -1)))
-        return arranged.unflatten(2, (self.kernel, self.kernel))
+        arranged = self._arrange(torch.unflatten(flat, 2, (self._copies, -1)))
+        return torch.unflatten(arranged, 2, (self.kernel, self.kernel))
 
     def offset(self) -> Tensor | None:
         """Return one additive term a field, the same for all its components."""
@@ -73,7 +73,7 @@ class _Turned(Expanding):
         return flat.index_select(2, self._source)
 
     def _collect(self, copied: Tensor) -> Tensor:
-        return copied.index_select(2, self._back).unflatten(2, (self._copies, -1)).sum(2)
+        return torch.unflatten(copied.index_select(2, self._back), 2, (self._copies, -1)).sum(2)
 
 
 class Lifting(_Turned):
@@ -160,7 +160,7 @@ class GroupConvolution(_Turned):
         return (relative[:, :, None] * pixels.shape[1] + pixels[:, None]).flatten(1)
 
     def _arrange(self, copies: Tensor) -> Tensor:
-        turned = copies.unflatten(3, (self.group.order, -1))  # out, in, g, h, pixels
+        turned = torch.unflatten(copies, 3, (self.group.order, -1))  # out, in, g, h, pixels
         return turned.permute(0, 2, 1, 3, 4).flatten(2, 3).flatten(0, 1)
 
 

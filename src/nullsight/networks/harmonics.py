@@ -40,17 +40,40 @@ def sample(ring: Ring, side: int) -> Tensor:
     """Return its cosine and sine (the cosine alone for frequency 0) on the pixels of a kernel, of unit norm on average.
 
     Float64 ``(1 or 2, side, side)``. At the centre, which has no direction, only frequency 0 is not zero.
+
+    A square grid looks the same every 90 degrees, so frequencies that differ by 4 are mixed up on it, and the sine and
+    the cosine of an even one are not alike. As finite differences are, the samples are therefore changed as little as
+    possible until they meet every polynomial of degree below ``side`` as a kernel that follows all rotations would:
+    ``sum_x k_c(x) |x|^(n + 2 j) Y_nd(x)`` is 0 unless n = m and c = d, and then the same for sine and cosine.
     """
     axis = torch.arange(side, dtype=torch.float64) - side // 2
     down, right = torch.meshgrid(axis, axis, indexing="ij")
-    distance = torch.hypot(down, right)
+    distance, angle = torch.hypot(down, right).flatten(), torch.atan2(right, down).flatten()
     profile = torch.exp(-((distance - ring.radius) ** 2) / (2 * WIDTH**2))
-    if ring.frequency == 0:
-        found = profile[None]
-    else:
-        angle = ring.frequency * torch.atan2(right, down)
-        found = torch.stack([torch.cos(angle), torch.sin(angle)]) * profile * (distance > 0)
-    return found * (len(found) ** 0.5 / found.norm())
+    if ring.frequency > 0:
+        profile = profile * (distance > 0)
+    wanted = profile * _harmonics(ring.frequency, angle)
+    polynomials, targets = [], []
+    for n in range(side):
+        for degree in range(n, side, 2):
+            shapes = (distance / max(side // 2, 1)) ** degree * _harmonics(n, angle)
+            moments = wanted @ shapes.T
+            alike = moments.diagonal().mean() * torch.eye(len(shapes), dtype=torch.float64)
+            polynomials.append(shapes)
+            targets.append((alike if n == ring.frequency else torch.zeros_like(moments)) - moments)
+    shapes, missing = torch.cat(polynomials), torch.cat(targets, 1)
+    # the least change, counted where the profile is: to be solved for in the weighted polynomials
+    weighted = profile * shapes
+    wanted = wanted + missing @ torch.linalg.pinv(weighted @ shapes.T, rtol=1e-12, hermitian=True) @ weighted
+    norm: Tensor = torch.linalg.vector_norm(wanted)
+    return wanted.reshape(-1, side, side) * (len(wanted) ** 0.5 / norm)
+
+
+def _harmonics(frequency: int, angle: Tensor) -> Tensor:
+    """Return the cosine and the sine of so many angles, ``(2, ...)``; ``(1, ...)`` ones for frequency 0."""
+    if frequency == 0:
+        return torch.ones_like(angle)[None]
+    return torch.stack([torch.cos(frequency * angle), torch.sin(frequency * angle)])
 
 
 def harmonic_action(group: FiniteGroup, frequency: int) -> Tensor:

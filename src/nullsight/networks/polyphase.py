@@ -20,7 +20,8 @@ def phase_energies(x: Image) -> Tensor:
 
     Over all channels, summed in float64, so that what is equal but for a shift differs by rounding of the image alone.
     """
-    energy = x.square().sum(1).unflatten(1, (-1, 2)).unflatten(3, (-1, 2))
+    height, width = x.shape[2:]
+    energy = x.square().sum(1).reshape(-1, height // 2, 2, width // 2, 2)
     return energy.sum((1, 3), dtype=torch.float64).flatten(1)
 
 

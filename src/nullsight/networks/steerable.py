@@ -21,8 +21,8 @@ class SteerableConvolution(Expanding):
     The kernel is a learned combination of a basis of all kernels with ``k(H x) D_in(H) = D_out(H) k(x)`` (Weiler, Cesa,
     "General E(2)-equivariant steerable CNNs", NeurIPS 2019, eq. 2): Gaussian rings times circular harmonics, solved for
     when the layer is built, in closed form where one side is a regular field. Turns by multiples of 90 degrees are
-    followed exactly. For others the kernel keeps the constraint at its sampled directions, and the pixel grid sets the
-    error: :func:`nullsight.contracts.equivariance_curve` measures it. A kernel side of 5 is much better than 3.
+    followed exactly. For others polynomials of degree below the side of the kernel are, and the finer detail that the
+    pixel grid does not turn sets the error, which :func:`nullsight.contracts.equivariance_curve` measures.
 
     Args:
         inputs: what comes in.
@@ -111,7 +111,7 @@ class _Block(nn.Module, ABC):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Convert the weights, and move the basis, which stays float64: rounded once, it could not be made exact."""
         kept = dict(self._buffers)
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, basis in kept.items():
             moved = self._buffers[name]
             assert basis is not None and moved is not None
