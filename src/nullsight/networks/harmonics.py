@@ -65,8 +65,8 @@ def sample(ring: Ring, side: int) -> Tensor:
     # the least change, counted where the profile is: to be solved for in the weighted polynomials
     weighted = profile * shapes
     wanted = wanted + missing @ torch.linalg.pinv(weighted @ shapes.T, rtol=1e-12, hermitian=True) @ weighted
-    norm: Tensor = torch.linalg.vector_norm(wanted)
-    return wanted.reshape(-1, side, side) * (len(wanted) ** 0.5 / norm)
+    found: Tensor = wanted * (len(wanted) ** 0.5 / torch.linalg.vector_norm(wanted))
+    return found.reshape(-1, side, side)
 
 
 def _harmonics(frequency: int, angle: Tensor) -> Tensor:
