@@ -35,6 +35,11 @@ def run(script, *words):
         ("operators.py", ["--sizes", "16"], ["A, 16x16, batch 2", "A^T, 16x16, batch 8", "FBP, 16x16, batch 1"]),
         ("coils.py", ["--sizes", "16", "--coils", "3"], ["A, 3 coils, 16x16, batch 1", "A^T, 3 coils, 16x16, batch 4"]),
         ("training_step.py", ["--size", "32", "--width", "4", "--depth", "2"], ["EI, U-Net, float32, channels last"]),
+        (
+            "equivariant_networks.py",
+            ["--size", "16", "--width", "8", "--depth", "2"],
+            ["shift-equivariant U-Net, 16x16, width 8", "its step, 16x16, width 8"],
+        ),
         ("import_time.py", [], ["import nullsight"]),
     ],
 )

@@ -6,7 +6,7 @@ from torch import nn
 
 from nullsight import constraints, groups, losses, networks, noise, physics, reconstructors, training
 from nullsight.groups import boundaries, interpolation
-from nullsight.networks import norms
+from nullsight.networks import borders, features, norms
 from nullsight.physics import filters
 from nullsight.reconstructors import data_steps, fits, unrolled, variation, weightings
 
@@ -24,6 +24,8 @@ TABLES: tuple[Mapping[str, type], ...] = (
     boundaries.TABLE,
     networks.TABLE,
     norms.TABLE,
+    borders.TABLE,
+    features.TABLE,
     reconstructors.TABLE,
     data_steps.TABLE,
     weightings.TABLE,

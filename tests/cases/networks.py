@@ -3,20 +3,28 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nullsight.groups import Dihedral, QuarterTurns, Reflections, Rotations
 from nullsight.networks import (
     BatchNorm,
     BiasFree,
     BiasFreeBatchNorm,
     BiasFreeDnCNN,
     Checkpointed,
+    CircularBorder,
     Discriminator,
     DnCNN,
     FoldedUNet,
     FullyConnected,
+    GatedFeatures,
     GroupNorm,
+    GroupResidual,
     LayerNorm,
     Network,
+    NormFeatures,
+    PolyphaseUNet,
+    RootMeanSquare,
     Shuffled,
+    SteerableResidual,
     UNet,
 )
 
@@ -77,6 +85,52 @@ NETWORKS: list[NetworkCase] = [
         (1, 9, 8),
         (),
         True,
+    ),
+    NetworkCase(
+        "polyphase_unet", lambda seed: PolyphaseUNet(2, 4, 3, seed=seed, out_channels=1), (2, 8, 12), (1, 8, 12)
+    ),
+    NetworkCase(
+        "polyphase_unet_dihedral",
+        lambda seed: PolyphaseUNet(1, 2, 2, group=Dihedral(4), seed=seed, norm=LayerNorm()),
+        (1, 8, 8),
+        (1, 8, 8),
+    ),
+    NetworkCase(
+        "polyphase_unet_batch_norm",
+        lambda seed: PolyphaseUNet(1, 2, 2, group=Reflections(), seed=seed, norm=BatchNorm()),
+        (1, 8, 8),
+        (1, 8, 8),
+        True,
+    ),
+    NetworkCase("group_residual", lambda seed: GroupResidual(1, 2, 2, seed=seed), (1, 7, 7), (1, 7, 7)),
+    NetworkCase(
+        "group_residual_restricted",
+        lambda seed: GroupResidual(2, 2, 2, subgroup=QuarterTurns(), seed=seed, out_channels=1, norm=GroupNorm(2)),
+        (2, 6, 6),
+        (1, 6, 6),
+    ),
+    NetworkCase(
+        "group_residual_bias_free",
+        lambda seed: GroupResidual(1, 2, 1, group=QuarterTurns(), seed=seed, norm=BiasFree(), border=CircularBorder()),
+        (1, 6, 7),
+        (1, 6, 7),
+    ),
+    NetworkCase(
+        "steerable_residual", lambda seed: SteerableResidual(1, 2, 1, kernel=3, seed=seed), (1, 7, 7), (1, 7, 7)
+    ),
+    NetworkCase(
+        "steerable_residual_norms",
+        lambda seed: SteerableResidual(
+            1, 2, 1, group=Rotations(5), features=NormFeatures(), seed=seed, norm=RootMeanSquare()
+        ),
+        (1, 7, 9),
+        (1, 7, 9),
+    ),
+    NetworkCase(
+        "steerable_residual_gates",
+        lambda seed: SteerableResidual(2, 2, 1, group=Dihedral(6), features=GatedFeatures(), seed=seed, out_channels=1),
+        (2, 8, 8),
+        (1, 8, 8),
     ),
     NetworkCase("checkpointed", lambda seed: Checkpointed(UNet(1, 4, 2, seed=seed)), (1, 8, 8), (1, 8, 8)),
 ]

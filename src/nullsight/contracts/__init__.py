@@ -26,6 +26,12 @@ from nullsight.contracts.losses import (
     assert_split_independent,
     assert_zero,
 )
+from nullsight.contracts.networks import (
+    assert_equivariant,
+    assert_homogeneous,
+    equivariance_curve,
+    equivariance_error,
+)
 from nullsight.contracts.physics import (
     assert_adjoint,
     assert_batch,
@@ -60,12 +66,14 @@ __all__ = [
     "assert_consistent",
     "assert_dagger",
     "assert_deterministic",
+    "assert_equivariant",
     "assert_gradient",
     "assert_gradient_exact",
     "assert_gradient_reaches",
     "assert_gradients_reach_all_weights",
     "assert_group",
     "assert_group_adjoint",
+    "assert_homogeneous",
     "assert_linearized",
     "assert_loss",
     "assert_matrix",
@@ -84,6 +92,8 @@ __all__ = [
     "assert_zero",
     "check_group",
     "check_physics",
+    "equivariance_curve",
+    "equivariance_error",
     "inscribed_disk",
     "measured_action_error",
     "natural_images",

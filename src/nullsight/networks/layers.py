@@ -39,12 +39,25 @@ class Network(nn.Module, ABC):
     def _draw(self) -> None:
         """Set all weights from ``self.seed``, forgetting what was learned."""
 
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are learned; :func:`nullsight.networks.matched_width` finds a network of as many."""
+        return sum(weight.numel() for weight in self.parameters())
+
     def reseeded(self, seed: int) -> Self:
         """Return the same network, untrained, with the weights of another seed."""
         new = copy.deepcopy(self)
         new.seed = seed
         new._draw()
         return new
+
+
+class Drawn(nn.Module, ABC):
+    """A layer of our own that says how its weights are drawn; :func:`draw_weights` asks it to."""
+
+    @abstractmethod
+    def draw(self, generator: torch.Generator, slope: float) -> None:
+        """Set all weights, on the CPU in float64, so that (leaky) ReLU layers keep the size of the signal."""
 
 
 class Checkpointed(Network):
@@ -155,8 +168,43 @@ def draw_weights(module: nn.Module, seed: int, *, slope: float = 0.0) -> None:
                 layer.weight.copy_(deviation * drawn)
                 if layer.bias is not None:
                     layer.bias.zero_()
+            elif isinstance(layer, Drawn):
+                layer.draw(generator, slope)
             elif callable(reset := getattr(layer, "reset_parameters", None)):
                 reset()
+
+
+def shrink(layer: nn.Module, factor: float) -> None:
+    """Multiply all weights of a layer, biases aside: a branch that starts small."""
+    with torch.no_grad():
+        for weight in layer.parameters():
+            if weight.ndim > 1:
+                weight.mul_(factor)
+
+
+def matched_width(build: Callable[[int], Network], parameters: int) -> int:
+    """Return the width for which ``build(width)`` has the number of parameters nearest to ``parameters``.
+
+    For fair comparisons: an ordinary network of as many weights as an equivariant one. The number must grow with the
+    width.
+
+    Args:
+        build: makes the network of a width, >= 1.
+        parameters: how many there should be, >= 1; ``network.parameter_count`` of another network.
+
+    Example:
+        >>> from nullsight.networks import DnCNN
+        >>> matched_width(lambda width: DnCNN(1, width, 4), DnCNN(1, 11, 4).parameter_count)
+        11
+    """
+    high = 1
+    while build(high).parameter_count < parameters:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if build(middle).parameter_count < parameters else (low, middle)
+    return min((w for w in (low, high) if w), key=lambda w: abs(build(w).parameter_count - parameters))
 
 
 def check_layout(channels: int, width: int, depth: int, shallowest: int, dimension: int) -> None:

@@ -26,10 +26,13 @@ class Norm(ABC):
         bias: whether the convolution before it has a bias (a norm that subtracts the mean makes it idle).
         homogeneous: whether a network made of it has no additive term at all: ``G(gain x) = gain G(x)`` for gain >= 0
             (in eval mode, where it keeps statistics).
+        scales: whether it only multiplies all components of a field by one number, or does nothing: then it suits
+            vector fields, too. Others suit fields whose components change places when the image is turned.
     """
 
     bias: ClassVar[bool] = False
     homogeneous: ClassVar[bool] = False
+    scales: ClassVar[bool] = False
 
     @abstractmethod
     def layer(self, channels: int, dimension: int) -> nn.Module:
@@ -41,6 +44,7 @@ class NoNorm(Norm):
     """No norm; convolutions have a bias."""
 
     bias = True
+    scales = True
 
     def layer(self, channels: int, dimension: int) -> nn.Module:
         """Return the identity."""
@@ -56,6 +60,7 @@ class BiasFree(Norm):
     """
 
     homogeneous = True
+    scales = True
 
     def layer(self, channels: int, dimension: int) -> nn.Module:
         """Return the identity."""
@@ -114,6 +119,39 @@ class LayerNorm(Norm):
         return nn.GroupNorm(1, channels)
 
 
+@dataclass(frozen=True)
+class RootMeanSquare(Norm):
+    """Division of each channel of one image by its root mean square, times a weight; no mean, no shift.
+
+    Zhang, Sennrich, "Root mean square layer normalization", NeurIPS 2019, here a channel (a field) and an image at a
+    time. Knows nothing of the rest of the batch.
+    """
+
+    scales = True
+
+    def layer(self, channels: int, dimension: int) -> nn.Module:
+        """Return the layer."""
+        return RootMeanSquareNorm(channels)
+
+
+class RootMeanSquareNorm(nn.Module):
+    """Divide each channel of each image by its root mean square over space, times a weight."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.weight = nn.Parameter(torch.ones(channels))
+
+    def reset_parameters(self) -> None:
+        """Forget what was learned."""
+        nn.init.ones_(self.weight)
+
+    def forward(self, x: Image) -> Image:
+        """Return ``weight x / sqrt(mean(x^2))``."""
+        square = x.square().mean(tuple(range(2, x.ndim)), keepdim=True)
+        return x * torch.rsqrt(square + 1e-5) * self.weight.reshape(-1, *[1] * (x.ndim - 2))  # 1e-5: as nn.GroupNorm
+
+
 class ScaleOnlyBatchNorm(nn.Module):
     """Divide each channel by its standard deviation over the batch (running one in eval mode), times a weight."""
 
@@ -153,4 +191,5 @@ TABLE: dict[str, type[Norm]] = {
     "bias_free_batch_norm": BiasFreeBatchNorm,
     "group_norm": GroupNorm,
     "layer_norm": LayerNorm,
+    "root_mean_square": RootMeanSquare,
 }
