@@ -44,6 +44,7 @@ READERS = {"schema", "catalogue", "assemble", "recipe", "cli"}
 DOORS = {
     "cli": frozenset({"nullsight", "torch", "cyclopts", "rich"}),
     "training": frozenset({"lightning_fabric", "rich"}),
+    "reconstructors": frozenset({"pywt"}),
     "data": frozenset({"tifffile", "imageio", "pydicom", "nibabel", "zarr", "ismrmrd", "pooch"}),
 }
 # what seeds a global generator on behalf of callers that have forked it

@@ -24,6 +24,8 @@ TABLES: tuple[Mapping[str, type], ...] = (
     networks.TABLE,
     norms.TABLE,
     reconstructors.TABLE,
+    reconstructors.PRIORS,
+    reconstructors.REGULARISERS,
     data_steps.TABLE,
     weightings.TABLE,
     constraints.TABLE,
