@@ -9,9 +9,9 @@ from torch import Tensor
 from nullsight.constraints import AnyValue, NonNegative
 from nullsight.groups import Dihedral, Reflections
 from nullsight.networks import BatchNorm, DnCNN, FullyConnected, GroupNorm, UNet, copies
+from nullsight.noise import Noiseless
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.splits import RandomEntries
-from nullsight.noise import Noiseless
 from nullsight.reconstructors import (
     Admm,
     Allowed,
