@@ -113,7 +113,7 @@ def test_all_methods_reach_one_optimal_image(name, prior, noise):
         assert bool(solution.converged.all()) and float(solution.residual.max()) <= 1e-8
         assert fixed_point_residual(solution.x, y, physics, prior, w, noise) < 1e-6
     for solution in found[1:]:
-        if isinstance(prior, Allowed):  # says nothing of what is not seen
+        if isinstance(prior, Allowed) or (isinstance(prior, Wavelets) and name == "mask_each"):  # more than one minimum
             torch.testing.assert_close(physics.A(solution.x), physics.A(found[0].x), rtol=1e-3, atol=1e-4)
         else:
             torch.testing.assert_close(solution.x, found[0].x, rtol=1e-4, atol=1e-5)
@@ -136,25 +136,28 @@ def test_single_precision_reaches_the_same_image(dtype):
 def test_wavelets_agree_with_the_primal_dual_method():
     physics, y = problem("matrix")
     regulariser, noise = Wavelets("haar", levels=2), Gaussian(0.1)
-    one = Admm(regulariser, 20.0, noise, tolerance=1e-7, iterations=5000)(y, physics)
+    one = Admm(regulariser, 20.0, noise, tolerance=1e-6, iterations=500)(y, physics)
     fit = Likelihood(noise, 20.0)
-    other = PrimalDualSplitting(regulariser, fit, AnyValue(), iterations=5000, tolerance=1e-6)(y, physics)
+    other = PrimalDualSplitting(regulariser, fit, AnyValue(), iterations=1000, tolerance=1e-6)(y, physics)
     torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["matrix", "mask_each"])
 def test_counts_agree_with_the_primal_dual_method_and_are_optimal(name):
-    physics, noise, w = PHYSICS[name]().double(), Poisson(0.05), 3.0
-    if name == "matrix":
-        physics = MatrixOperator((1, 4, 8), physics.to_matrix().abs()).double()
+    noise, w, whole = Poisson(0.05), 3.0, torch.eye(32).double()
+    physics = PHYSICS[name]().double()
+    if name == "matrix":  # of what is not negative
+        physics = MatrixOperator((1, 4, 8), whole + 0.1 * gaussian_matrix(32, 32, seed=0).abs()).double()
     x = torch.rand(2, 1, 4, 8, generator=torch.Generator().manual_seed(3), dtype=torch.float64) + 0.2
     y = noise.sample(physics.A(x), Draws(0, 0, (0, 1)).of("noise"))
     regulariser = Wavelets("haar", levels=2)
-    one = Admm(regulariser, w, noise, tolerance=1e-6, iterations=3000).solve(y, physics)
+    one = Admm(regulariser, w, noise, tolerance=1e-7, iterations=500).solve(y, physics)
     fit = Likelihood(noise, w)
-    other = PrimalDualSplitting(regulariser, fit, AnyValue(), iterations=5000, tolerance=1e-6).solve(y, physics)
+    other = PrimalDualSplitting(regulariser, fit, AnyValue(), iterations=2000, tolerance=1e-6).solve(y, physics)
     assert bool(one.converged.all()) and bool(other.converged.all())
-    torch.testing.assert_close(one.x, other.x, rtol=2e-3, atol=2e-3)
+    torch.testing.assert_close(physics.A(one.x), physics.A(other.x), rtol=1e-4, atol=1e-4)
+    if name == "matrix":  # gaps have more than one minimum
+        torch.testing.assert_close(one.x, other.x, rtol=1e-4, atol=1e-4)
     for refused in (Fista, ProximalGradient, HalfQuadratic):
         with pytest.raises(InputError, match="Admm"):
             refused(regulariser, w, noise)(y, physics)
@@ -164,10 +167,10 @@ def test_counts_agree_with_the_primal_dual_method_and_are_optimal(name):
 
 def test_total_variation_as_a_prior_is_total_variation():
     physics, y = problem("ct")
-    prior = Solved(Variation(Separate()), iterations=1000, tolerance=1e-6)
-    one = Fista(prior, 0.02, iterations=60, tolerance=1e-5)(y, physics)
+    prior = Solved(Variation(Separate()), iterations=300, tolerance=1e-5)
+    one = Fista(prior, 0.02, iterations=30, tolerance=1e-4)(y, physics)
     fit = Likelihood(Noiseless(), 0.02)
-    other = PrimalDualSplitting(Variation(), fit, AnyValue(), iterations=5000, tolerance=1e-6)(y, physics)
+    other = PrimalDualSplitting(Variation(), fit, AnyValue(), iterations=2000, tolerance=1e-5)(y, physics)
     torch.testing.assert_close(one, other, rtol=1e-2, atol=3e-3)
 
 
