@@ -35,11 +35,8 @@ from nullsight.reconstructors import (
     PrimalDualSplitting,
     ProximalGradient,
     Reconstructor,
-    Roughness,
-    Separate,
     Size,
     SmoothFill,
-    Solved,
     SplitAverage,
     Tikhonov,
     TotalVariation,
@@ -47,7 +44,6 @@ from nullsight.reconstructors import (
     TwoInputs,
     Unrolled,
     UnrolledUntied,
-    Variation,
     Wavelets,
     WithCoverage,
 )
@@ -141,11 +137,11 @@ def _dncnn(seed: int) -> DnCNN:
     return DnCNN(1, 4, 3, seed=seed)
 
 
-def _primal_dual(seed: int, *, recompute: bool) -> LearnedPrimalDual:
+def _primal_dual(seed: int) -> LearnedPrimalDual:
     """Return three steps with a memory of two images and two measurements."""
     primal = copies(DnCNN(3, 4, 3, seed=seed, out_channels=2), 3)
     dual = copies(DnCNN(4, 4, 3, seed=seed + 3, out_channels=2), 3)
-    return LearnedPrimalDual(primal, dual, memory=2, recompute=recompute)
+    return LearnedPrimalDual(primal, dual, memory=2, recompute=True)
 
 
 RECONSTRUCTORS: list[ReconstructorCase] = [
@@ -252,15 +248,11 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         _matrix,
     ),
     ReconstructorCase("tikhonov", lambda seed: Tikhonov(0.1), lambda: toy_mask(1, 9, 7, samples=3)),
-    ReconstructorCase("tikhonov_rough", lambda seed: Tikhonov(0.1, penalty=Roughness()), _matrix),
     ReconstructorCase("proximal_gradient", lambda seed: ProximalGradient(Size(), 0.1, iterations=5), _matrix),
     ReconstructorCase(
         "proximal_gradient_denoiser",
         lambda seed: ProximalGradient(Averaged(Denoiser(_dncnn(seed)), Dihedral(4)), iterations=3),
         _matrix,
-    ),
-    ReconstructorCase(
-        "fista", lambda seed: Fista(Solved(Variation(Separate()), iterations=20), 0.01, iterations=3), _mask
     ),
     ReconstructorCase(
         "fista_wavelets", lambda seed: Fista(Wavelets("haar", levels=1), 0.01, iterations=5), lambda: toy_mask(1, 8, 6)
@@ -291,10 +283,9 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         lambda seed: DeepImagePrior(UNet(3, 4, 2, seed=seed, residual=False, out_channels=1), 3, seed),
         _mask,
     ),
-    ReconstructorCase("learned_primal_dual", lambda seed: _primal_dual(seed, recompute=False), _mask),
     ReconstructorCase(
-        "learned_primal_dual_recomputed",
-        lambda seed: _primal_dual(seed, recompute=True),
+        "learned_primal_dual",
+        lambda seed: _primal_dual(seed),
         lambda: toy_mask(1, 9, 7, samples=3),
     ),
 ]

@@ -58,9 +58,9 @@ class Solved(Penalty):
         """Return the solution; samples of one step are solved for together."""
         steps = step.expand(len(x), *step.shape[1:]).flatten()
         out = torch.empty_like(x)
-        for one in steps.unique():
+        for one in sorted(set(steps.tolist())):
             rows = (steps == one).nonzero().flatten()
-            out[rows] = self._denoise(x[rows], float(one))
+            out[rows] = self._denoise(x[rows], one)
         return out
 
     def _denoise(self, x: Image, step: float) -> Image:

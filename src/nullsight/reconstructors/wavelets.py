@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,20 +54,20 @@ class Wavelets(Regulariser, Penalty):
         """Return the coefficients, ``(batch, channels, 1, *space)``, the coarsest means first along every axis."""
         out = x.clone()
         for corner in self._corners(x.shape[2:]):
-            part = out[(..., *corner)]
+            part = out[corner]
             for axis in range(2, x.ndim):
                 part = _split(part, axis, self.wavelet)
-            out[(..., *corner)] = part
+            out[corner] = part
         return out.unsqueeze(2)
 
     def synthesise(self, p: Tensor) -> Image:
         """Return the image of these coefficients, the transpose and the inverse of :meth:`analyse`."""
         out = p.squeeze(2).clone()
         for corner in reversed(self._corners(out.shape[2:])):
-            part = out[(..., *corner)]
+            part = out[corner]
             for axis in range(2, out.ndim):
                 part = _join(part, axis, self.wavelet)
-            out[(..., *corner)] = part
+            out[corner] = part
         return out
 
     def bound(self, image_shape: tuple[int, ...]) -> float:
@@ -93,16 +94,17 @@ class Wavelets(Regulariser, Penalty):
 
     def _without_means(self, p: Tensor) -> Tensor:
         out = p.clone()
-        out[(..., *(slice(n >> self.levels) for n in p.shape[3:]))] = 0
+        means: tuple[Any, ...] = (..., *(slice(n >> self.levels) for n in p.shape[3:]))
+        out[means] = 0
         return out
 
-    def _corners(self, space: Sequence[int]) -> list[tuple[slice, ...]]:
+    def _corners(self, space: Sequence[int]) -> list[tuple[Any, ...]]:
         if any(n % 2**self.levels for n in space):
             raise InputError(
                 f"expected sides that {self.levels} levels can halve, multiples of {2**self.levels}, but "
                 f"{tuple(space)} pixels came: take fewer levels or cut the image"
             )
-        return [tuple(slice(n >> level) for n in space) for level in range(self.levels)]
+        return [(..., *(slice(n >> level) for n in space)) for level in range(self.levels)]
 
 
 def _split(x: Tensor, axis: int, wavelet: str) -> Tensor:
