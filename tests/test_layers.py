@@ -45,6 +45,7 @@ DOORS = {
     "cli": frozenset({"nullsight", "torch", "cyclopts", "rich"}),
     "training": frozenset({"lightning_fabric", "rich"}),
     "physics": frozenset({"finufft"}),
+    "reconstructors": frozenset({"pywt"}),
     "data": frozenset({"tifffile", "imageio", "pydicom", "nibabel", "zarr", "ismrmrd", "pooch"}),
 }
 # what seeds a global generator on behalf of callers that have forked it

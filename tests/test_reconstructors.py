@@ -23,8 +23,10 @@ from nullsight.types import InputError
 from tests.cases.reconstructors import RECONSTRUCTORS, ToySaturation, images, toy_mask, toy_matrix
 
 CASES = [pytest.param(case, id=case.name) for case in RECONSTRUCTORS]
-# a direct network needs no start; one that is shown parts of y starts from each part's own A_dagger
-UNSTARTED = ("direct", "direct_vector", "split_average")
+# a direct network needs no start; one that is shown parts of y starts from each part's own A_dagger; a linear system
+# has one solution wherever it is begun; others make their image from a latent vector or from nothing
+UNSTARTED = ("direct", "direct_vector", "split_average", "tikhonov", "generator_range")
+UNSTARTED += ("deep_image_prior",)
 STARTED = [pytest.param(case, id=case.name) for case in RECONSTRUCTORS if case.name not in UNSTARTED]
 # a nonlinear operator has a unit of its own
 SCALED = [pytest.param(case, id=case.name) for case in RECONSTRUCTORS if case.name != "unrolled_nonlinear"]

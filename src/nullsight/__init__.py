@@ -33,6 +33,7 @@ _NAMES = {
     "InputError": "nullsight.types",
     "evaluate": "nullsight.evaluation",
     "fit": "nullsight.app",
+    "fit_single": "nullsight.app",
     "load": "nullsight.app",
 }
 
@@ -45,6 +46,7 @@ __all__ = [
     "evaluate",
     "evaluation",
     "fit",
+    "fit_single",
     "groups",
     "load",
     "losses",

@@ -27,6 +27,8 @@ TABLES: tuple[Mapping[str, type], ...] = (
     borders.TABLE,
     features.TABLE,
     reconstructors.TABLE,
+    reconstructors.PRIORS,
+    reconstructors.REGULARISERS,
     data_steps.TABLE,
     weightings.TABLE,
     constraints.TABLE,

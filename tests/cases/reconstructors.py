@@ -9,25 +9,42 @@ from torch import Tensor
 from nullsight.constraints import AnyValue, NonNegative
 from nullsight.groups import Dihedral, Reflections
 from nullsight.networks import BatchNorm, DnCNN, FullyConnected, GroupNorm, UNet, copies
+from nullsight.noise import Noiseless
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.splits import RandomEntries
 from nullsight.reconstructors import (
+    Admm,
+    Allowed,
     Alternating,
     ArtifactRemoval,
+    Averaged,
     ConjugateGradients,
+    DeepImagePrior,
+    Denoiser,
     Direct,
+    Fista,
+    GeneratorRange,
     GroupAverage,
+    HalfQuadratic,
+    LearnedPrimalDual,
+    Likelihood,
     LinearInverse,
     NullSpace,
     Penalised,
     Preconditioned,
+    PrimalDualSplitting,
+    ProximalGradient,
     Reconstructor,
+    Size,
     SmoothFill,
     SplitAverage,
+    Tikhonov,
     TotalVariation,
+    Turned,
     TwoInputs,
     Unrolled,
     UnrolledUntied,
+    Wavelets,
     WithCoverage,
 )
 
@@ -118,6 +135,13 @@ def _unet(seed: int) -> UNet:
 
 def _dncnn(seed: int) -> DnCNN:
     return DnCNN(1, 4, 3, seed=seed)
+
+
+def _primal_dual(seed: int) -> LearnedPrimalDual:
+    """Return three steps with a memory of two images and two measurements."""
+    primal = copies(DnCNN(3, 4, 3, seed=seed, out_channels=2), 3)
+    dual = copies(DnCNN(4, 4, 3, seed=seed + 3, out_channels=2), 3)
+    return LearnedPrimalDual(primal, dual, memory=2, recompute=True)
 
 
 RECONSTRUCTORS: list[ReconstructorCase] = [
@@ -222,6 +246,47 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
         "total_variation_penalised",
         lambda seed: TotalVariation(Penalised(0.01), AnyValue(), iterations=30),
         _matrix,
+    ),
+    ReconstructorCase("tikhonov", lambda seed: Tikhonov(0.1), lambda: toy_mask(1, 9, 7, samples=3)),
+    ReconstructorCase("proximal_gradient", lambda seed: ProximalGradient(Size(), 0.1, iterations=5), _matrix),
+    ReconstructorCase(
+        "proximal_gradient_denoiser",
+        lambda seed: ProximalGradient(Averaged(Denoiser(_dncnn(seed)), Dihedral(4)), iterations=3),
+        _matrix,
+    ),
+    ReconstructorCase(
+        "fista_wavelets", lambda seed: Fista(Wavelets("haar", levels=1), 0.01, iterations=5), lambda: toy_mask(1, 8, 6)
+    ),
+    ReconstructorCase("admm", lambda seed: Admm(Allowed(), iterations=5), _matrix),
+    ReconstructorCase(
+        "admm_denoiser", lambda seed: Admm(Turned(Denoiser(_dncnn(seed)), Reflections()), iterations=3), _mask
+    ),
+    ReconstructorCase(
+        "half_quadratic",
+        lambda seed: HalfQuadratic(Denoiser(_dncnn(seed)), iterations=3),
+        lambda: toy_mask(1, 9, 7, samples=3),
+    ),
+    ReconstructorCase(
+        "primal_dual_splitting",
+        lambda seed: PrimalDualSplitting(Wavelets("haar", levels=1), Likelihood(Noiseless(), 0.01), iterations=30),
+        _matrix,
+    ),
+    ReconstructorCase(
+        "generator_range",
+        lambda seed: GeneratorRange(
+            FullyConnected((1, 4, 4), (8,), seed=seed, input_shape=(3,)), (3,), weight=0.01, steps=5, starts=2
+        ),
+        _matrix,
+    ),
+    ReconstructorCase(
+        "deep_image_prior",
+        lambda seed: DeepImagePrior(UNet(3, 4, 2, seed=seed, residual=False, out_channels=1), 3, seed),
+        _mask,
+    ),
+    ReconstructorCase(
+        "learned_primal_dual",
+        lambda seed: _primal_dual(seed),
+        lambda: toy_mask(1, 9, 7, samples=3),
     ),
 ]
 

@@ -9,14 +9,17 @@ from nullsight.app.report_runs import report_runs
 from nullsight.app.runs import load
 from nullsight.app.score_runs import evaluate_runs
 from nullsight.app.simulate_recipe import simulate_recipe
+from nullsight.app.single_image import SingleImage, fit_single
 from nullsight.app.table import table
 
 __all__ = [
+    "SingleImage",
     "check_recipe",
     "dry_run",
     "evaluate_runs",
     "fit",
     "fit_recipe",
+    "fit_single",
     "load",
     "reconstruct_file",
     "report_runs",

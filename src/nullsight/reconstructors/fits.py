@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from nullsight.linalg import inner
+from nullsight.noise import Noise
+from nullsight.reconstructors.misfits import misfit
 from nullsight.types import InputError, Measurement
 
 
@@ -22,11 +24,12 @@ class Fit(ABC):
     allows_error: ClassVar[bool] = True
 
     @abstractmethod
-    def settle(self, e: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
+    def settle(self, e: Measurement, y: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
         """Return the proximal point ``argmin h(u) + |u - e|^2 / (2 step)``.
 
         Args:
             e: the error divided by ``scale``.
+            y: the measurements divided by ``scale``.
             step: > 0, one for all or one a sample, ``(1 or batch, 1, ...)``.
             scale: intensity of a bright pixel of each sample, ``(batch, 1, ...)``.
             norm: ``|A|``.
@@ -39,7 +42,7 @@ class Exact(Fit):
 
     allows_error: ClassVar[bool] = False
 
-    def settle(self, e: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
+    def settle(self, e: Measurement, y: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
         """Return zeros."""
         return torch.zeros_like(e)
 
@@ -66,7 +69,7 @@ class Penalised(Fit):
         if not (isfinite(self.weight) and self.weight > 0):
             raise InputError(f"expected a weight above 0, but {self.weight} came: take Exact() for no smoothing at all")
 
-    def settle(self, e: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
+    def settle(self, e: Measurement, y: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
         """Return ``e / (1 + step / (weight |A|^2))``."""
         return e / (1 + step / (self.weight * norm**2))
 
@@ -91,11 +94,41 @@ class Within(Fit):
         if not (isfinite(self.epsilon) and self.epsilon > 0):
             raise InputError(f"expected an epsilon above 0, but {self.epsilon} came: take Exact() for no error at all")
 
-    def settle(self, e: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
+    def settle(self, e: Measurement, y: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
         """Return the nearest error within the ball, whatever the step."""
         radius = self.epsilon / scale
         size = inner(e, e).sqrt().clamp_min(torch.finfo(e.dtype).tiny)
         return e * (radius / size).clamp_max(1)
 
 
-FITS: dict[str, type[Fit]] = {"exact": Exact, "penalised": Penalised, "within": Within}
+@dataclass(frozen=True)
+class Likelihood(Fit):
+    """Minus the log-likelihood of a noise model, divided by ``weight``, added to the regulariser.
+
+    Normal noise: squares over sigma^2; counts: ``sum (v - y log v) / gain``; both: squares over
+    ``gain max(y, 0) + sigma^2``; without noise this is :class:`Penalised`. With images in units of a bright pixel the
+    sum is minus the logarithm of a posterior density whose prior is ``exp(-weight R(x))``, up to the factor.
+
+    Args:
+        noise: the model.
+        weight: what the regulariser counts against the log-likelihood, > 0.
+
+    Raises:
+        InputError: a weight that is not a number above 0.
+    """
+
+    noise: Noise
+    weight: float
+
+    def __post_init__(self) -> None:
+        """Refuse weights that are not above 0."""
+        if not (isfinite(self.weight) and self.weight > 0):
+            raise InputError(f"expected a weight above 0, but {self.weight} came: take Exact() for no smoothing at all")
+
+    def settle(self, e: Measurement, y: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
+        """Return ``y - v`` for the likely clean measurement v near ``y - e``."""
+        found = misfit(self.noise, scale * y, scale * norm)
+        return y - found.settle(scale * (y - e), scale**2 * step / self.weight) / scale
+
+
+FITS: dict[str, type[Fit]] = {"exact": Exact, "penalised": Penalised, "within": Within, "likelihood": Likelihood}

@@ -123,7 +123,7 @@ class _State:
         violation, e = torch.sub(ax, self.ax, alpha=0.5).mul_(2).sub_(problem.y), self.e
         if problem.fit.allows_error:
             step = along(self.tau_e, e)
-            e = problem.fit.settle(e - step * self.r, step, along(problem.scale, e), physics.norm())
+            e = problem.fit.settle(e - step * self.r, problem.y, step, along(problem.scale, e), physics.norm())
             violation += 2 * e - self.e
         r = self.r + along(self.rho, violation) * self.weigh(violation)
         back = regulariser.synthesise(p).add_(physics.A_adjoint(r))

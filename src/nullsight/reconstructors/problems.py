@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nullsight.constraints import Constraint
-from nullsight.physics.base import LinearPhysics
+from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.reconstructors.base import bright
 from nullsight.reconstructors.fits import Fit
 from nullsight.reconstructors.weightings import Weighting
@@ -103,3 +103,12 @@ def brightness(images: Image) -> Tensor:
 def along(value: Tensor, like: Tensor) -> Tensor:
     """Return one number a sample shaped so that it scales ``like``."""
     return value.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def linear(physics: Physics) -> LinearPhysics:
+    """Return the operator itself; InputError where it is not linear."""
+    if not isinstance(physics, LinearPhysics):
+        raise InputError(
+            f"expected a linear physics, but {type(physics).__name__} came: a variational method needs its transpose"
+        )
+    return physics

@@ -1,8 +1,9 @@
 """Unrolled proximal gradient descent: data steps with learned lengths, each followed by a network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,7 @@ class TwoInputs(Form):
         return torch.cat([u, move], 1)
 
 
+_T = TypeVar("_T")
 PROXIMAL = Proximal()
 ANY_VALUE = AnyValue()
 
@@ -128,8 +130,7 @@ class _Iteration(Reconstructor):
             return self.constraint.project(self._apply_network(network, self.form.see(u, move, physics, self.scale)))
 
         for tau, network in zip(lengths[: len(stages)], stages, strict=True):
-            again = self.recompute and torch.is_grad_enabled()
-            u = checkpoint(stage, u, tau, network, use_reentrant=False) if again else stage(u, tau, network)
+            u = staged(stage, u, tau, network, recompute=self.recompute)
         for tau in lengths[len(stages) :]:
             u = u - tau * (self.closing_data or self.data).direction(u, y, physics)
         return self.constraint.project(u) if self.closing else u
@@ -224,10 +225,7 @@ class UnrolledUntied(_Iteration):
         recompute: bool = False,
     ) -> None:
         super().__init__(networks, len(networks), form, data, closing, closing_data, constraint, first, recompute)
-        if len({id(network) for network in networks}) < len(networks):
-            raise InputError(
-                "expected a network of its own for every step, but one came twice: use Unrolled to tie them"
-            )
+        check_stages(networks, recompute=recompute)
         self.stages = nn.ModuleList(networks)
 
     @property
@@ -237,6 +235,22 @@ class UnrolledUntied(_Iteration):
 
     def _stages(self) -> Sequence[nn.Module]:
         return self.networks
+
+
+def staged(stage: Callable[..., _T], *values: object, recompute: bool) -> _T:
+    """Return ``stage(*values)``, keeping its arguments alone for the gradient where it is to be computed again."""
+    if recompute and torch.is_grad_enabled():
+        again: _T = checkpoint(stage, *values, use_reentrant=False)
+        return again
+    return stage(*values)
+
+
+def check_stages(networks: Sequence[nn.Module], *, recompute: bool) -> None:
+    """Raise an :class:`InputError` where one network comes twice, or cannot be recomputed and is to be."""
+    if len({id(network) for network in networks}) < len(networks):
+        raise InputError("expected a network of its own for every step, but one came twice: use Unrolled to tie them")
+    if recompute:
+        check_recomputable(networks)
 
 
 FORMS: dict[str, type[Form]] = {"proximal": Proximal, "two_inputs": TwoInputs, "with_coverage": WithCoverage}

@@ -1,4 +1,4 @@
-"""Isotropic total variation: forward differences, their transpose, and how channels share jumps."""
+"""Total variation: forward differences, their transpose, and how channels share jumps."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -72,6 +72,22 @@ class Joint(Coupling):
 
 
 @dataclass(frozen=True)
+class Anisotropic(Coupling):
+    """Every difference between two pixels counts by itself: the sum of ``|d x|`` over channels and axes.
+
+    Prefers edges along the axes. Unlike the isotropic forms, which see one corner of a pixel, it is invariant to flips
+    and quarter turns exactly.
+    """
+
+    def length(self, p: Tensor) -> Tensor:
+        """Return the sizes, in the shape of ``p``."""
+        return p.abs()
+
+
+SEPARATE = Separate()
+
+
+@dataclass(frozen=True)
 class Variation(Regulariser):
     """Total variation as a regulariser: K the gradient, F the sum of the lengths.
 
@@ -79,7 +95,7 @@ class Variation(Regulariser):
         coupling: how channels share jumps.
     """
 
-    coupling: Coupling
+    coupling: Coupling = SEPARATE
 
     def analyse(self, x: Image) -> Tensor:
         """Return the gradient."""
@@ -106,4 +122,4 @@ def _length(p: Tensor, axes: tuple[int, ...]) -> Tensor:
     return p.square().sum(axes, keepdim=True).sqrt_()
 
 
-COUPLINGS: dict[str, type[Coupling]] = {"separate": Separate, "joint": Joint}
+COUPLINGS: dict[str, type[Coupling]] = {"separate": Separate, "joint": Joint, "anisotropic": Anisotropic}
