@@ -1,0 +1,319 @@
+"""Diagnosis against dense matrices: spectra, verdicts and words of small problems."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+import nullsight as ns
+from nullsight.diagnosis.build import average, matrix, spectrum
+from nullsight.diagnosis.linearised import Linearised
+from nullsight.diagnosis.spectrum import Spectrum, of_matrix
+from nullsight.groups.base import Family, FiniteGroup
+from nullsight.physics.base import LinearPhysics
+from tests.cases.physics import PHYSICS, Case
+
+FORCED = ns.diagnosis.Budget(dense_limit=0, closed_forms={})
+LISTED = ns.diagnosis.Budget(closed_forms={})
+THRESHOLDS = (1e-1, 1e-2, 1e-3)
+
+
+def in_double(physics: ns.physics.Physics) -> LinearPhysics:
+    return ns.diagnosis.linearised(physics, None).double()
+
+
+def gram(physics: LinearPhysics) -> Tensor:
+    """Return the mean of A^T A over all samples."""
+    dense = physics.to_matrix()
+    each = dense if dense.ndim == 3 else dense[None]
+    return (each.mT @ each).mean(0)
+
+
+def turned(family: Family, g: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return the matrix of T_g."""
+    eye = torch.eye(int(torch.Size(shape).numel()), dtype=torch.float64).reshape(-1, *shape)
+    return family.act(g.expand(len(eye), *g.shape[1:]), eye).flatten(1).T
+
+
+def dense_mean(physics: LinearPhysics, family: Family) -> Tensor:
+    """Return the mean of T_g^T A^T A T_g, from matrices of all of them."""
+    if isinstance(family, ns.groups.Mixture):
+        weights = torch.tensor(family.weights or (1.0,) * len(family.families), dtype=torch.float64)
+        each = torch.stack([dense_mean(physics, one) for one in family.families])
+        return torch.einsum("k,kab->ab", weights / weights.sum(), each)
+    assert isinstance(family, FiniteGroup)
+    M = gram(physics)
+    total = torch.zeros_like(M)
+    for g in family.elements():
+        T = turned(family, torch.tensor([g]), physics.image_shape)
+        total += T.T @ M @ T
+    return total / family.order
+
+
+def groups_for(shape: tuple[int, ...]) -> list[Family]:
+    space = shape[1:]
+    if len(space) == 1:
+        return [ns.groups.Shifts(space), ns.groups.Reflections(("horizontal",))]
+    mirror = ns.groups.Reflections(("horizontal",))
+    found: list[Family] = [ns.groups.Shifts(space), ns.groups.Reflections(), ns.groups.Mixture([mirror], [2.0])]
+    if space[0] == space[1]:
+        found += [ns.groups.Dihedral(4), ns.groups.Rotations(5), ns.groups.Mixture([ns.groups.Rotations(3), mirror])]
+    return found
+
+
+def shares(of: Spectrum) -> Tensor:
+    return torch.tensor([of.share(t) for t in THRESHOLDS])
+
+
+def unclear(of: Spectrum) -> Tensor:
+    """Return the share of eigenvalues that single precision may put on either side of each threshold."""
+    return torch.tensor([of.share(t * 0.999) - of.share(t * 1.001) for t in THRESHOLDS])
+
+
+@pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
+def test_without_a_matrix_and_without_closed_forms_all_shares_are_within_one_percent(case: Case) -> None:
+    physics = ns.diagnosis.linearised(case.build(), None)
+    exact = in_double(case.build())
+    for group in groups_for(physics.image_shape):
+        dense = of_matrix(dense_mean(exact, group))
+        with torch.no_grad():
+            found = spectrum(average(physics, group, FORCED), FORCED)
+        apart = (shares(found) - shares(dense)).abs()
+        assert bool((apart <= 0.01 + unclear(dense)).all()), f"{group}: {shares(found)} {shares(dense)}"
+        assert float(found.counts.sum()) == pytest.approx(dense.counts.sum())
+
+
+def mask(*shape: int, seed: int = 3) -> Tensor:
+    return ns.physics.bernoulli_mask(shape, 0.4, seed=seed)
+
+
+G = ns.groups
+P = ns.physics
+KERNEL = torch.tensor([[0.0, 0.3, 0.1], [0.2, 1.0, 0.0]])
+ODD = torch.stack([mask(6, 8, seed=s) for s in range(3)])
+CLOSED: dict[str, tuple[Callable[[], LinearPhysics], Family]] = {
+    "mask": (lambda: P.Inpainting((2, 6, 8), mask(2, 6, 8)), G.Trivial()),
+    "mask, shifts": (lambda: P.Inpainting((2, 6, 8), mask(2, 6, 8)), G.Shifts((6, 8))),
+    "mask, steps": (lambda: P.Inpainting((1, 6, 8), mask(6, 8)), G.Shifts((6, 8), (3, 4))),
+    "mask, reflections": (lambda: P.Inpainting((1, 6, 8), mask(6, 8)), G.Reflections()),
+    "mask, dihedral": (lambda: P.Inpainting((1, 7, 7), mask(7, 7)), G.Dihedral(4)),
+    "mask, quarters": (lambda: P.Inpainting((1, 6, 6), mask(6, 6)), G.QuarterTurns()),
+    "masks, turns": (lambda: P.Inpainting((1, 6, 8), ODD[:, None]), G.Rotations(2)),
+    "k-space": (lambda: P.CartesianMRI((2, 6, 8), mask(6, 8)), G.Trivial()),
+    "k-space, shifts": (lambda: P.CartesianMRI((2, 6, 8), mask(6, 8)), G.Shifts((6, 8))),
+    "k-space, reflections": (lambda: P.CartesianMRI((2, 6, 7), mask(6, 7)), G.Reflections()),
+    "k-space, dihedral": (lambda: P.CartesianMRI((2, 6, 6), mask(6, 6)), G.Dihedral(4)),
+    "k-space, odd, quarters": (lambda: P.CartesianMRI((2, 7, 7), mask(7, 7)), G.QuarterTurns()),
+    "k-spaces": (lambda: P.CartesianMRI((2, 6, 8), ODD), G.Reflections(("vertical",))),
+    "blur": (lambda: P.Blur((2, 6, 8), KERNEL), G.Trivial()),
+    "blur, shifts": (lambda: P.Blur((2, 6, 8), KERNEL), G.Shifts((6, 8), 2)),
+    "blur, dihedral": (lambda: P.Blur((1, 7, 7), KERNEL), G.Dihedral(4)),
+    "blur, signals": (lambda: P.Blur((2, 9), KERNEL), G.Reflections(("horizontal",))),
+    "blurs": (lambda: P.Blur((1, 6, 6), torch.stack([KERNEL, KERNEL.flip(1)])[:, None]), G.QuarterTurns()),
+    "samples": (lambda: P.Downsampling((2, 6, 8), 2, KERNEL), G.Trivial()),
+    "samples, shifts": (lambda: P.Downsampling((2, 6, 8), 2, KERNEL), G.Shifts((6, 8))),
+    "samples, steps": (lambda: P.Downsampling((1, 12, 8), 4, KERNEL), G.Shifts((12, 8), (6, 1))),
+    "samples by kernels": (
+        lambda: P.Downsampling((2, 6, 8), 2, torch.stack([KERNEL, KERNEL.flip(1), 2 * KERNEL])[:, None]),
+        G.Shifts((6, 8), (2, 1)),
+    ),
+    "samples of signals": (lambda: P.Downsampling((2, 12), 3, KERNEL), G.Shifts((12,))),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_closed_forms_are_the_dense_mean(name: str) -> None:
+    build, group = CLOSED[name]
+    physics = build().double()
+    found = average(physics, group, ns.diagnosis.Budget())
+    assert found.how.startswith("closed form") and found.spectrum is not None and found.distinct is not None
+    dense = dense_mean(physics, group)
+    torch.testing.assert_close(matrix(found), dense, atol=1e-6, rtol=0)
+    values = found.spectrum.values.repeat_interleave(found.spectrum.counts.long())
+    torch.testing.assert_close(values.sort().values, torch.linalg.eigvalsh(dense), atol=1e-6, rtol=0)
+    M, kept = gram(physics), []
+    if physics.samples is None:
+        assert isinstance(group, FiniteGroup)
+        for g in group.elements():
+            T = turned(group, torch.tensor([g]), physics.image_shape)
+            one = T.T @ M @ T
+            if all(float((one - other).abs().max()) > 1e-6 for other in kept):
+                kept.append(one)
+        assert found.distinct == len(kept), "different operators are counted once"
+        tried = ns.diagnosis.diagnose(physics, group, budget=LISTED)
+        assert tried.sight.distinct == len(kept), "also where they are found by trying"
+
+
+VIEWS = {
+    "even, quarters": (lambda: P.ParallelBeamCT((1, 10, 10), 4), G.QuarterTurns(), 4),
+    "odd, quarters": (lambda: P.ParallelBeamCT((1, 10, 10), 5), G.QuarterTurns(), 10),
+    "reflections": (lambda: P.ParallelBeamCT((1, 9, 12), [0.0, 20.0, 70.0, 135.0]), G.Reflections(), 7),
+    "fine": (lambda: P.ParallelBeamCT((1, 9, 9), 3), G.Rotations(24), 12),
+    "dihedral": (lambda: P.ParallelBeamCT((1, 9, 9), [3.0, 50.0]), G.Dihedral(4), 8),
+    "off centre": (lambda: P.ParallelBeamCT((1, 9, 9), [3.0, 50.0], offset=0.3), G.Rotations(2), 4),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_turned_views_are_those_of_the_operators_that_turn_their_angles(name: str) -> None:
+    build, group, count = VIEWS[name]
+    physics = build().double()
+    found = average(physics, group, ns.diagnosis.Budget())
+    total = torch.zeros_like(gram(physics))
+    for g in group.elements():
+        if isinstance(group, ns.groups.Rotations):
+            total += gram(physics.turned(float(group.degrees(torch.tensor([g])))))
+        else:  # quarters and reflections move pixels alone
+            T = turned(group, torch.tensor([g]), physics.image_shape)
+            total += T.T @ gram(physics) @ T
+    torch.testing.assert_close(matrix(found), total / group.order, atol=1e-6, rtol=1e-6)
+    assert f"{count} views" in found.notes[0]
+
+
+@pytest.mark.parametrize(("views", "seen"), [(50, 50), (51, 102)])
+def test_quarter_turns_give_fifty_views_nothing_and_fifty_one_twice_as_many(views: int, seen: int) -> None:
+    from_views = ns.diagnose(P.ParallelBeamCT((1, 12, 12), views), G.QuarterTurns(), budget=LISTED).sight
+    found = average(P.ParallelBeamCT((1, 12, 12), views), G.QuarterTurns(), ns.diagnosis.Budget())
+    assert f"{seen} views" in found.notes[0]
+    assert found.distinct == from_views.distinct == seen // views
+
+
+def test_one_sample_and_all_shifts_see_everything_and_may_not_suffice() -> None:
+    found = ns.diagnose(P.Inpainting((1, 12), torch.arange(12) == 0), G.Shifts((12,)))
+    assert (found.rank_alone, found.rank_visible) == (1, 12)
+    assert found.verdict is ns.diagnosis.Verdict.NOTHING and found.sight.overlap == 0
+    assert "independently" in str(found)
+
+
+def test_the_necessary_count_of_reflections() -> None:
+    few = P.MatrixOperator((1, 12), P.gaussian_matrix(5, 12, seed=0))
+    half = P.MatrixOperator((1, 12), P.gaussian_matrix(7, 12, seed=0))
+    mirror = G.Reflections(("horizontal",))
+    assert ns.diagnose(few, mirror).verdict is ns.diagnosis.Verdict.IMPOSSIBLE
+    assert ns.diagnose(half, mirror).verdict is ns.diagnosis.Verdict.HOLDS
+    assert ns.diagnose(half, mirror).rank_visible == 12
+
+
+def test_a_periodic_mask_is_explained_and_a_broken_one_is_not_accused() -> None:
+    periodic = P.periodic_mask((12, 9), (4, 3))
+    found = ns.diagnose(P.Inpainting((1, 12, 9), periodic), G.Shifts((12, 9)))
+    assert found.code == 4 and found.sight.distinct == 12
+    text = str(found)
+    assert "every 4 rows and every 3 columns" in text and "break the period" in text
+    assert "identifiable" not in text
+    broken = periodic.clone()
+    broken[1, 1] = True
+    assert ns.diagnose(P.Inpainting((1, 12, 9), broken), G.Shifts((12, 9))).code == 0
+
+
+def test_an_operator_that_commutes_gains_nothing() -> None:
+    for physics, group in [
+        (P.Blur((1, 8, 8), P.box_kernel(4)), G.Shifts((8, 8))),
+        (P.CartesianMRI((2, 8, 8), mask(8, 8)), G.Shifts((8, 8))),
+        (P.ParallelBeamCT((1, 12, 12), 6), G.Dihedral(4)),
+        (P.Inpainting((1, 8, 8), mask(8, 8)), G.Trivial()),
+    ]:
+        for budget in (ns.diagnosis.Budget(), LISTED, FORCED):
+            found = ns.diagnose(physics, group, budget=budget)
+            assert (found.verdict, found.code) == (ns.diagnosis.Verdict.NOTHING, 4), str(found)
+            assert found.moved < 1e-3 and found.sight.distinct == 1
+            assert found.why and found.sight.alone == found.sight.visible
+
+
+def test_parts_and_wholes() -> None:
+    quarter = P.CartesianMRI((2, 16, 16), P.cartesian_mask((16, 16), 4, 0.1, seed=0))
+    found = ns.diagnose(quarter, G.Dihedral(4))
+    assert (found.code, found.verdict) == (3, ns.diagnosis.Verdict.PARTLY)
+    assert 0.25 == found.sight.alone < found.sight.visible < 1
+    assert [c.group for c in found.candidates] and "spatial frequencies are never seen" in str(found)
+    assert ns.diagnose(P.Inpainting((1, 8, 8), mask(8, 8)), G.Shifts((8, 8))).code == 0
+
+
+def test_several_operators_see_more_than_one() -> None:
+    one = P.Inpainting((1, 6, 8), ODD[:1, None])
+    three = P.Inpainting((1, 6, 8), ODD[:, None])
+    group = G.Reflections(("horizontal",))
+    single, several = ns.diagnose(one, group), ns.diagnose(three, group)
+    assert several.operators == 3 and several.sight.alone > single.sight.alone
+    assert several.sight.distinct == 6
+    assert several.rank_alone == int(ODD.any(0).sum())
+
+
+def test_a_nonlinear_operator_is_taken_by_its_jacobian() -> None:
+    class Bend:
+        def A(self, x: Tensor) -> Tensor:
+            return (x + 0.1 * x**2)[..., ::2]
+
+        def A_dagger(self, y: Tensor) -> Tensor:
+            return y.repeat_interleave(2, -1)
+
+    physics = P.Foreign(Bend(), (1, 8), (1, 4), dagger_error=1.0)
+    at = torch.linspace(0, 1, 8)[None]
+    near = Linearised(physics, at.double())
+    expected = torch.diag(1 + 0.2 * at[0].double())[::2]
+    torch.testing.assert_close(near.to_matrix(), expected)
+    y = torch.rand(3, 1, 4, dtype=torch.float64)
+    torch.testing.assert_close(near.A_adjoint(y).flatten(1), y[:, 0] @ expected)
+    found = ns.diagnose(physics, G.Shifts((8,)), at=at)
+    assert found.rank_alone == 4 and found.physics == "Foreign"
+
+
+def test_pictures_are_invisible() -> None:
+    physics = P.CartesianMRI((2, 16, 16), P.cartesian_mask((16, 16), 4, 0.1, seed=0)).double()
+    group = G.Dihedral(4)
+    found = ns.diagnose(physics, group)
+    assert found.invisible.shape == (4, 2, 16, 16)
+    seen = [physics.A(group.act(torch.full((4,), g), found.invisible)) for g in group.elements()]
+    assert max(float(y.norm(dim=0).max()) for y in seen) < 1e-2
+    assert len(ns.diagnose(P.Inpainting((1, 8, 8), mask(8, 8)), G.Shifts((8, 8))).invisible) == 0
+
+
+def test_thresholds_rise_with_noise_and_with_the_error_of_the_transformations() -> None:
+    physics = P.Blur((1, 8, 8), P.gaussian_kernel(1.0, reach=2))
+    plain = ns.diagnose(physics, G.Shifts((8, 8)))
+    noisy = ns.diagnose(physics, G.Shifts((8, 8)), noise=ns.noise.Gaussian(0.1), contrast=0.5)
+    assert plain.threshold.value == pytest.approx(1e-4)
+    assert noisy.threshold.value == pytest.approx(0.04, rel=1e-3) and "noise of 0.1" in noisy.threshold.reason
+    assert noisy.sight.alone < plain.sight.alone
+    fine = ns.diagnose(P.Inpainting((1, 12, 12), mask(12, 12)), G.Rotations(3))
+    assert fine.threshold.value == pytest.approx(G.Rotations(3).action_error ** 2)
+
+
+def test_bounds_per_representation() -> None:
+    for group, shape in [
+        (G.Shifts((6, 4), (2, 1)), (1, 6, 4)),
+        (G.Reflections(), (1, 5, 6)),
+        (G.QuarterTurns(), (1, 5, 5)),
+        (G.Dihedral(4), (1, 6, 6)),
+        (G.Trivial(), (1, 7)),
+    ]:
+        found = ns.diagnosis.bounds(group, shape, dimension=2)
+        assert found is not None and found.sufficient == 2 * 2 + max(i.multiplicity for i in found.irreps) + 2
+        pixels = int(torch.Size(shape).numel())
+        enough = [
+            ns.diagnose(P.MatrixOperator(shape, P.gaussian_matrix(m, pixels, seed=1)), group).rank_visible == pixels
+            for m in (found.necessary - 1, found.necessary)
+            if m
+        ]
+        assert enough[-1] and not all(enough[:-1]), f"{group}: {found}"
+
+
+def test_json_and_text() -> None:
+    found = ns.diagnose(P.ParallelBeamCT((1, 12, 12), 7), G.QuarterTurns(), dimension=3)
+    read = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert read["verdict"] == found.verdict.words and read["code"] == found.code
+    assert read["sight"]["visible"] == found.sight.visible
+    assert "invisible" not in read and "14 views" in str(found)
+    assert all(one.alone <= 1 and one.visible <= 1 for one in found.curve)
+
+
+def test_what_cannot_be_diagnosed_is_refused() -> None:
+    physics = P.Inpainting((1, 8, 8), mask(8, 8))
+    with pytest.raises(ns.InputError, match="contrast"):
+        ns.diagnose(physics, G.Shifts((8, 8)), contrast=0.0)
+    with pytest.raises(ns.InputError, match="images of"):
+        ns.diagnose(physics, G.Shifts((9, 9)))
+    with pytest.raises(ns.InputError, match="steps"):
+        ns.diagnosis.Budget(steps=0)
