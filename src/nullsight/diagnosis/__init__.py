@@ -1,7 +1,7 @@
 """What an operator and a group of transformations can and cannot ever teach, before any training."""
 
 from nullsight.diagnosis.average import Budget
-from nullsight.diagnosis.diagnose import diagnose, linearised, quick
+from nullsight.diagnosis.diagnose import diagnose, hopeless, linearised
 from nullsight.diagnosis.irreps import Bounds, Irrep, bounds
 from nullsight.diagnosis.result import Candidate, Diagnosis, Gain, Point
 from nullsight.diagnosis.spectrum import Spectrum
@@ -22,6 +22,6 @@ __all__ = [
     "Verdict",
     "bounds",
     "diagnose",
+    "hopeless",
     "linearised",
-    "quick",
 ]

@@ -43,8 +43,8 @@ def spectrum(of: Average, budget: Budget) -> Spectrum:
 
 
 def matrix(of: Average) -> Tensor:
-    """Return N as a dense matrix ``(n, n)``, in the precision that it is computed in."""
-    return dense_matrix(of.apply, of.image_shape, dtype=of.like.dtype)
+    """Return N as a dense float64 matrix ``(n, n)``; the operator has to be in double precision."""
+    return dense_matrix(of.apply, of.image_shape)
 
 
 def bare(physics: LinearPhysics) -> LinearPhysics:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -104,14 +105,17 @@ def _different(physics: LinearPhysics) -> int:
 
 def _with_views(physics: ParallelBeamCT, views: _Views, distinct: int, notes: tuple[str, ...]) -> Average:
     kind = like(physics)
-    union = ParallelBeamCT(
-        physics.image_shape, views.angles, detectors=physics.detectors, spacing=physics.spacing,
-        offset=physics.offset, pixel_size=physics.pixel_size, memory_limit=physics.memory_limit,
-    ).to(kind.device, kind.dtype)  # fmt: skip
     weights = views.weights.to(kind)
 
+    @cache
+    def union() -> ParallelBeamCT:  # made when it is first used: often the number of views says enough
+        return ParallelBeamCT(
+            physics.image_shape, views.angles, detectors=physics.detectors, spacing=physics.spacing,
+            offset=physics.offset, pixel_size=physics.pixel_size, memory_limit=physics.memory_limit,
+        ).to(kind.device, kind.dtype)  # fmt: skip
+
     def apply(x: Tensor) -> Tensor:
-        return union.A_adjoint(weights * union.A(x))
+        return union().A_adjoint(weights * union().A(x))
 
     how = f"the operator with the {len(views.angles)} views that the transformations make, none interpolated"
     return Average(physics.image_shape, apply, kind, how, distinct=distinct, notes=notes)

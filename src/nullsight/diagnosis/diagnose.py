@@ -14,20 +14,20 @@ from nullsight.diagnosis.motion import distinct, invisible, moved
 from nullsight.diagnosis.result import Candidate, Diagnosis, Gain, Point
 from nullsight.diagnosis.spectrum import Spectrum
 from nullsight.diagnosis.threshold import threshold
-from nullsight.diagnosis.verdict import FLOOR, Sight, judge
+from nullsight.diagnosis.verdict import FLOOR, Sight, Verdict, judge
 from nullsight.diagnosis.words import summary, why
 from nullsight.draws import Draws
 from nullsight.groups.base import Family, FiniteGroup, Trivial
 from nullsight.noise.base import Noise
-from nullsight.outcome import Say
 from nullsight.physics.base import LinearPhysics, Physics, like
 from nullsight.physics.ensembles import blobs
 from nullsight.types import InputError
 
 THRESHOLDS = (1e-1, 1e-2, 1e-3, 1e-4)
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+_SMALL = 256  # pixels up to which a matrix takes no time
+_QUICK = Budget(dense_limit=_SMALL, elements=16, pictures=0, suggestions=0)
 _LARGE = 2**16  # pixels from which on fewer steps and elements do: they cost the same again
-_QUICK = Budget(dense_limit=256, steps=16, deviation=0.02, elements=4, pictures=0, suggestions=0)
 
 
 @torch.no_grad()
@@ -73,17 +73,14 @@ def diagnose(
             f"spatial ones alone"
         )
     linear = linearised(physics, at)
+    one = torch.zeros(1, *linear.image_shape)
+    group.act(group.sample(Draws(0, 0, (0,)).of("does it fit")), one)  # refuses images of another shape
     pixels = int(torch.Size(linear.image_shape).numel())
     cost = _fitting(budget or Budget(), pixels)
     if pixels <= cost.dense_limit:
         linear = in_double(linear)
-    plain, known = average(linear, Trivial(), cost), average(linear, group, cost)
-    before = spectrum(plain, cost)
-    known, counted = _counted(known, linear, group)
-    # where nothing moves N is A^T A, and the same probes need not run again
-    after = before if known.distinct == 1 and known.image_shape == plain.image_shape else spectrum(known, cost)
-    if isinstance(group, Trivial):
-        after = before
+    before = spectrum(average(linear, Trivial(), cost), cost)
+    known, after = _with_group(linear, group, cost, before)
     level = threshold(linear, group, noise, contrast=contrast, largest=after.largest)
     sight = _sight(linear, known, before, after, level.value)
     verdict = judge(sight)
@@ -100,23 +97,41 @@ def diagnose(
         rank_alone=before.rank,
         rank_visible=after.rank,
         curve=tuple(Point(t, before.share(t), after.share(t)) for t in THRESHOLDS),
-        moved=0.0 if sight.distinct == 1 else moved(linear, group, threshold=max(level.value, FLOOR)),
+        moved=0.0 if sight.distinct == 1 else moved(linear, group, threshold=level.value),
         gains=tuple(Gain(s, g) for s, g in zip(SHARES, after.gains(SHARES), strict=True)),
         bounds=bounds(group, linear.image_shape, dimension),
         why=why(verdict, sight, group, known),
         advice=advice(own, group, verdict, sight, known),
-        candidates=_tried(own, group, noise, contrast, cost),
-        how="; ".join([known.how, *counted]),
+        candidates=_tried(own, group, cost, before, level.value),
+        how=known.how,
         invisible=invisible(known, cost.pictures, level.value) if cost.pictures else torch.zeros(0, *known.image_shape),
     )
 
 
-def quick(physics: Physics, group: Family, say: Say | None = None) -> Diagnosis:
-    """Return a diagnosis in a closed form, or by a small fraction of the usual budget: enough for "nothing gained"."""
-    found = diagnose(physics, group, budget=_QUICK)
-    if say is not None and found.code == 4:
-        say(found.summary)
-    return found
+@torch.no_grad()
+def hopeless(physics: Physics, group: Family) -> str | None:
+    """Return a sentence where a group can teach nothing about an operator, None where it can or nothing is known.
+
+    By closed forms, by matrices of at most 256 pixels, or else by whether any of a few transformations changes
+    ``A^T A``: much less work than :func:`diagnose`.
+    """
+    if not group.linear:
+        return None
+    small = int(torch.Size(physics.image_shape).numel()) <= _SMALL
+    linear = in_double(linearised(physics, None)) if small else linearised(physics, None)
+    plain, known = average(linear, Trivial(), _QUICK), average(linear, group, _QUICK)
+    if known.distinct is None:
+        known = _counted(known, linear, group)
+    if small or (plain.spectrum is not None and known.spectrum is not None):
+        before = spectrum(plain, _QUICK)
+        sight = _sight(linear, known, before, before if known.distinct == 1 else spectrum(known, _QUICK), FLOOR)
+        if judge(sight) is not Verdict.NOTHING:
+            return None
+        return " ".join([summary(Verdict.NOTHING, sight), *why(Verdict.NOTHING, sight, group, known)])
+    if known.distinct != 1 or _entries(linear) >= int(torch.Size(linear.image_shape).numel()):
+        return None
+    reason = known.notes[0] if known.notes else "no transformation that was tried changes what A sees"
+    return f"The group teaches nothing about what A does not see: {reason}."
 
 
 def linearised(physics: Physics, at: Tensor | None) -> LinearPhysics:
@@ -137,26 +152,28 @@ def _steps(budget: Budget, pixels: int) -> int:
     return budget.steps if pixels <= _LARGE else max(16, budget.steps * _LARGE // pixels)
 
 
-def _counted(known: Average, physics: LinearPhysics, group: Family) -> tuple[Average, list[str]]:
-    if known.distinct is not None:
-        return known, []
+def _with_group(physics: LinearPhysics, group: Family, budget: Budget, before: Spectrum) -> tuple[Average, Spectrum]:
+    known = average(physics, group, budget)
+    if known.distinct is None:
+        known = _counted(known, physics, group)
+    # where nothing moves N is A^T A, and the same probes need not run again
+    same = isinstance(group, Trivial) or known.distinct == (physics.samples or 1) == 1
+    return known, before if same else spectrum(known, budget)
+
+
+def _counted(known: Average, physics: LinearPhysics, group: Family) -> Average:
     count, note = distinct(physics, group)
-    return replace(known, distinct=count), [note] if note else []
+    return replace(known, distinct=count, how=f"{known.how}; {note}" if note else known.how)
 
 
 def _sight(physics: LinearPhysics, known: Average, before: Spectrum, after: Spectrum, level: float) -> Sight:
-    pixels = int(torch.Size(physics.image_shape).numel())
-    measured = physics.measured
-    entries = int(torch.Size(physics.measurement_shape).numel())
-    if measured is not None:
-        entries = round(float(measured.double().flatten(1).sum(1).mean()))
-    alone_share = before.share(level)
-    single = alone_share if physics.samples is None else min(alone_share, entries / pixels)
+    pixels, entries = int(torch.Size(physics.image_shape).numel()), _entries(physics)
+    share = before.share(level)
     assert known.distinct is not None
     return Sight(
-        alone=alone_share,
-        visible=max(after.share(level), 0.0),
-        single=single,
+        alone=share,
+        visible=after.share(level),
+        single=share if physics.samples is None else min(share, entries / pixels),
         pixels=pixels,
         measured=entries,
         distinct=known.distinct,
@@ -164,15 +181,23 @@ def _sight(physics: LinearPhysics, known: Average, before: Spectrum, after: Spec
     )
 
 
+def _entries(physics: LinearPhysics) -> int:
+    """Return how many entries one measurement has, the mean over samples."""
+    measured = physics.measured
+    if measured is None:
+        return int(torch.Size(physics.measurement_shape).numel())
+    return round(float(measured.double().flatten(1).sum(1).mean()))
+
+
 def _tried(
-    physics: LinearPhysics, group: Family, noise: Noise | None, contrast: float, budget: Budget
+    physics: LinearPhysics, group: Family, budget: Budget, before: Spectrum, level: float
 ) -> tuple[Candidate, ...]:
     """Return other groups with what they would make visible, the best first; those that are known quickly."""
+    rough = replace(budget, steps=max(2, budget.steps // 2), deviation=2 * budget.deviation)
     found = []
     for other in candidates(physics, group, budget.suggestions):
         if quickly_known(physics, other):
-            given = diagnose(
-                physics, other, noise=noise, contrast=contrast, budget=replace(budget, suggestions=0, pictures=0)
-            )
-            found.append(Candidate(repr(other), given.sight.visible, given.verdict))
+            known, after = _with_group(physics, other, rough, before)
+            sight = _sight(physics, known, before, after, max(level, other.action_error**2))
+            found.append(Candidate(repr(other), sight.visible, judge(sight)))
     return tuple(sorted(found, key=lambda one: (one.verdict.code, -one.visible)))
