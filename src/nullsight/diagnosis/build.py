@@ -17,7 +17,7 @@ from nullsight.groups.products import Product, SemidirectProduct
 from nullsight.groups.shifts import Shifts
 from nullsight.linalg import dense_matrix
 from nullsight.physics.base import LinearPhysics
-from nullsight.physics.least_squares import LeastSquares, WeightedLeastSquares
+from nullsight.physics.least_squares import without_least_squares
 
 Build = Callable[[LinearPhysics, Family, Budget], Average]
 _FEW_SHIFTS = 16  # so few are averaged over one by one, exactly and with less work than the rows of A
@@ -49,7 +49,9 @@ def matrix(of: Average) -> Tensor:
 
 def bare(physics: LinearPhysics) -> LinearPhysics:
     """Return the operator inside classes that change its approximate inverse alone."""
-    return bare(physics.physics) if type(physics) in (LeastSquares, WeightedLeastSquares) else physics
+    inner = without_least_squares(physics)
+    assert isinstance(inner, LinearPhysics)
+    return inner
 
 
 def _by_elements(physics: LinearPhysics, group: Family, budget: Budget) -> Average:

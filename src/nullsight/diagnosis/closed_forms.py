@@ -61,7 +61,9 @@ def frequencies_and_shifts(physics: LinearPhysics, group: Family) -> Average | N
         "out"
     )
     notes = () if isinstance(group, Trivial) else (note,)
-    return _of_frequencies(physics, weights.double().mean(0), distinct=_different(weights), notes=notes)
+    return _of_frequencies(
+        physics, weights.sum(0, dtype=torch.float64) / len(weights), distinct=_different(weights), notes=notes
+    )
 
 
 def frequencies_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
@@ -72,7 +74,7 @@ def frequencies_and_turns(physics: LinearPhysics, group: Family) -> Average | No
     weights = _frequencies(physics)
     fixed = sum(torch.equal(turned(weights[:1], group, g), weights[:1]) for g in group.elements())
     distinct = group.order // fixed * _different(weights)
-    mean = turned_mean(weights.double().mean(0)[None], group)[0]
+    mean = turned_mean((weights.sum(0, dtype=torch.float64) / len(weights))[None], group)[0]
     return _of_frequencies(physics, mean, distinct=distinct, notes=())
 
 
@@ -82,7 +84,8 @@ def _masks(physics: LinearPhysics) -> Tensor:
 
 
 def _seen(physics: LinearPhysics) -> Tensor:
-    return _masks(physics).double().mean(0)
+    masks = _masks(physics)
+    return masks.sum(0, dtype=torch.float64) / len(masks)
 
 
 def _frequencies(physics: LinearPhysics) -> Tensor:
@@ -92,7 +95,7 @@ def _frequencies(physics: LinearPhysics) -> Tensor:
 
 
 def _different(masks: Tensor) -> int:
-    return len(torch.unique(masks.flatten(1), dim=0)) if len(masks) > 1 else 1
+    return len({hash(one.numpy().tobytes()) for one in masks})
 
 
 def _of_pixels(physics: LinearPhysics, weights: Tensor, *, distinct: int, notes: tuple[str, ...]) -> Average:
