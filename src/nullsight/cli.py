@@ -64,7 +64,7 @@ def diagnose(
     from nullsight import app as room
 
     read = read_recipe(recipe, overrides)
-    return room.diagnose_recipe(read, recipe.parent, dimension=dimension, as_json=json, out=out)
+    return room.diagnose_recipe(read, recipe.parent, dimension=dimension, as_json=json, out=out, say=_say)
 
 
 @app.command

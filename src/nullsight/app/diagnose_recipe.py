@@ -12,7 +12,7 @@ from nullsight.assemble import Context, build, place
 from nullsight.diagnosis import Diagnosis, diagnose
 from nullsight.groups.base import Family
 from nullsight.noise import ESTIMATES, Noise
-from nullsight.outcome import Outcome
+from nullsight.outcome import Outcome, Say
 from nullsight.physics.base import Physics
 from nullsight.recipe import recipe_text
 from nullsight.report import ReportContent, diagnosed, write_report
@@ -23,7 +23,13 @@ _FEW = 8  # measurements that tell how large the images' values are
 
 
 def diagnose_recipe(
-    recipe: Recipe, root: Path, *, dimension: int | None = None, as_json: bool = False, out: Path | None = None
+    recipe: Recipe,
+    root: Path,
+    *,
+    dimension: int | None = None,
+    as_json: bool = False,
+    out: Path | None = None,
+    say: Say = print,
 ) -> Outcome:
     """Diagnose a recipe's physics and group; code 0 condition holds, 3 partly, 4 nothing gained or impossible.
 
@@ -36,6 +42,7 @@ def diagnose_recipe(
         dimension: of the set of images, for the sensing theorems' bounds.
         as_json: print JSON in place of text.
         out: a page to write as well.
+        say: told how long it will take where that is long, unless JSON is asked for.
 
     Raises:
         InputError: no physics, no group, or parts that do not fit.
@@ -45,7 +52,7 @@ def diagnose_recipe(
     if recipe.noise is not None and recipe.noise.name not in ESTIMATES:
         noise = build(recipe.noise.model_dump(), Noise, "[noise]", context)
     group: Family = build(_group(recipe), Family, "[group]", context)
-    found = diagnose(physics, group, noise=noise, contrast=contrast, dimension=dimension)
+    found = diagnose(physics, group, noise=noise, contrast=contrast, dimension=dimension, say=None if as_json else say)
     lines = [json.dumps(found.to_json(), indent=1, allow_nan=False)] if as_json else found.lines()
     if out is not None:
         write_report(out, page(found, recipe))

@@ -8,6 +8,7 @@ from torch import Tensor
 from nullsight.diagnosis.advice import advice, candidates, quickly_known
 from nullsight.diagnosis.average import Average, Budget, in_double
 from nullsight.diagnosis.build import average, bare, spectrum
+from nullsight.diagnosis.forecast import forecast
 from nullsight.diagnosis.irreps import bounds
 from nullsight.diagnosis.linearised import Linearised
 from nullsight.diagnosis.motion import distinct, invisible, moved
@@ -19,6 +20,7 @@ from nullsight.diagnosis.words import summary, why
 from nullsight.draws import Draws
 from nullsight.groups.base import Family, FiniteGroup, Trivial
 from nullsight.noise.base import Noise
+from nullsight.outcome import Say
 from nullsight.physics.base import LinearPhysics, Physics, like
 from nullsight.physics.ensembles import blobs
 from nullsight.types import InputError
@@ -40,6 +42,7 @@ def diagnose(
     dimension: int | None = None,
     at: Tensor | None = None,
     budget: Budget | None = None,
+    say: Say | None = None,
 ) -> Diagnosis:
     """Say what an operator and a group of transformations can and cannot ever teach, before any training.
 
@@ -54,6 +57,7 @@ def diagnose(
         dimension: k of the set of images, for the sensing theorems' bounds; None: only what needs no k.
         at: the image to linearise a nonlinear operator at, ``image_shape``; None: smooth blobs.
         budget: what it may cost; None: seconds for 128 x 128 pixels.
+        say: told how long it will take where that is more than 10 seconds.
 
     Raises:
         InputError: transformations that are not linear or do not act on the operator's images, or a contrast of 0.
@@ -80,7 +84,7 @@ def diagnose(
     if pixels <= cost.dense_limit:
         linear = in_double(linear)
     before = spectrum(average(linear, Trivial(), cost), cost)
-    known, after = _with_group(linear, group, cost, before)
+    known, after = _with_group(linear, group, cost, before, say)
     level = threshold(linear, group, noise, contrast=contrast, largest=after.largest)
     sight = _sight(linear, known, before, after, level.value)
     verdict = judge(sight)
@@ -152,12 +156,16 @@ def _steps(budget: Budget, pixels: int) -> int:
     return budget.steps if pixels <= _LARGE else max(16, budget.steps * _LARGE // pixels)
 
 
-def _with_group(physics: LinearPhysics, group: Family, budget: Budget, before: Spectrum) -> tuple[Average, Spectrum]:
+def _with_group(
+    physics: LinearPhysics, group: Family, budget: Budget, before: Spectrum, say: Say | None = None
+) -> tuple[Average, Spectrum]:
     known = average(physics, group, budget)
     if known.distinct is None:
         known = _counted(known, physics, group)
     # where nothing moves N is A^T A, and the same probes need not run again
     same = isinstance(group, Trivial) or known.distinct == (physics.samples or 1) == 1
+    if say is not None and not same:
+        forecast(known, budget, say)
     return known, before if same else spectrum(known, budget)
 
 
