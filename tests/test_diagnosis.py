@@ -146,6 +146,15 @@ def test_closed_forms_are_the_dense_mean(name: str) -> None:
         assert tried.sight.distinct == len(kept), "also where they are found by trying"
 
 
+def test_subsets_of_views_are_averaged_over() -> None:
+    kept = torch.stack([P.bernoulli_mask((1, 6, 1), 0.6, seed=s) for s in range(3)]).expand(3, 1, 6, 13)
+    physics = P.ParallelBeamCT((1, 9, 9), 6, keep=kept).double()
+    found = average(physics, G.Trivial(), ns.diagnosis.Budget())
+    torch.testing.assert_close(matrix(found), gram(physics), atol=1e-6, rtol=1e-6)
+    turns = average(physics, G.QuarterTurns(), ns.diagnosis.Budget())
+    torch.testing.assert_close(matrix(turns), dense_mean(physics, G.QuarterTurns()), atol=1e-6, rtol=1e-6)
+
+
 VIEWS = {
     "even, quarters": (lambda: P.ParallelBeamCT((1, 10, 10), 4), G.QuarterTurns(), 4),
     "odd, quarters": (lambda: P.ParallelBeamCT((1, 10, 10), 5), G.QuarterTurns(), 10),

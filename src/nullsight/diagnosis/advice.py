@@ -55,8 +55,8 @@ def quickly_known(physics: LinearPhysics, group: FiniteGroup) -> bool:
 def _views(physics: LinearPhysics, group: FiniteGroup, sight: Sight, average: Average) -> tuple[str, ...]:
     assert isinstance(physics, ParallelBeamCT)
     views = len(physics.angles)
-    even = sorted(a % 180 for a in physics.angles) == equispaced(views)
-    if not even:
+    given, even = torch.tensor(sorted(a % 180 for a in physics.angles)), torch.tensor(equispaced(views))
+    if not torch.allclose(given, even, atol=1e-3):
         return ("add views at angles far from those that the transformations make of the present ones",)
     for more in range(views + 1, views + 4):
         found = view_count(ParallelBeamCT((1, 2, 2), more), group)

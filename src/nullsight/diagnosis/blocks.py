@@ -38,11 +38,10 @@ def by_frequencies(physics: LinearPhysics, group: Shifts) -> Average:
         measurements = math.prod(part.measurement_shape)
         whole = measurements * math.prod(part.image_shape) <= _ROWS
         probes = _unit(part) if whole else _white(part, _PROBES + 8 * side)
+        weight = 1.0 if whole else 1 / (_PROBES + 8 * side)
         for rows in probes:
             z = _spread(part.A_adjoint(rows).double().cpu(), group)
-            blocks += torch.einsum("kpb,kpc->kbc", z, z.conj()) / len(parts)
-        if not whole:
-            blocks /= _PROBES + 8 * side
+            blocks += weight / len(parts) * torch.einsum("kpb,kpc->kbc", z, z.conj())
     spectrum = of_values(torch.linalg.eigvalsh(blocks))
     kind = like(physics)
 

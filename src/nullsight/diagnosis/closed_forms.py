@@ -5,7 +5,7 @@ from torch import Tensor
 
 from nullsight.diagnosis.average import Average, Closed
 from nullsight.diagnosis.closed_blur import filter_and_shifts, filter_and_turns, samples_and_shifts
-from nullsight.diagnosis.closed_tomography import views_and_shifts, views_and_turns
+from nullsight.diagnosis.closed_tomography import views_alone, views_and_shifts, views_and_turns
 from nullsight.diagnosis.diagonals import moved_mean, shifted_mean, stabiliser, turned, turned_mean
 from nullsight.diagnosis.spectrum import of_values
 from nullsight.groups.base import Family, FiniteGroup, PointGroup, Trivial
@@ -134,6 +134,7 @@ CLOSED: dict[tuple[type, type], Closed] = {
     **{(Blur, group): filter_and_turns for group in _POINTS},
     (Downsampling, Trivial): samples_and_shifts,
     (Downsampling, Shifts): samples_and_shifts,
+    (ParallelBeamCT, Trivial): views_alone,
     (ParallelBeamCT, Shifts): views_and_shifts,
     **{(ParallelBeamCT, group): views_and_turns for group in _POINTS},
 }

@@ -16,6 +16,12 @@ _UNIT = 1e-6  # degrees: views closer to each other than that are one
 _LARGEST = 2**24  # views times pixels, 0.4 GB of weights: larger ones are diagnosed on a smaller grid
 
 
+def views_alone(physics: LinearPhysics, group: Family) -> Average | None:
+    """Return ``A^T A``; of many subsets of the views at once, each measurement as often as it is made."""
+    assert isinstance(physics, ParallelBeamCT)
+    return replace(_own(physics), distinct=_different(physics))
+
+
 def views_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
     """Return N of tomography and shifts, taken to be ``A^T A``.
 
@@ -23,7 +29,8 @@ def views_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
     what a cyclic shift adds beyond it, by lines that are cut where they go around, is no knowledge of the image.
     """
     note = "a shift of the image only shifts each view along its detector: no view at a new angle comes in"
-    return replace(alone(physics), distinct=_different(physics), notes=(note,))
+    assert isinstance(physics, ParallelBeamCT)
+    return replace(_own(physics), distinct=_different(physics), notes=(note,))
 
 
 def views_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
@@ -36,9 +43,9 @@ def views_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
     before, after = _views(physics, None), _views(physics, group)
     distinct = _distinct(physics, group) * _different(physics)
     many = len(after.angles)
-    if many == len(before.angles):
+    if many == len(before.angles) and torch.allclose(before.weights, after.weights):
         note = f"every transformation maps the {many} views onto themselves: no view at a new angle comes in"
-        return replace(alone(physics), distinct=distinct, notes=(note,))
+        return replace(_own(physics), distinct=distinct, notes=(note,))
     note = f"the transformations make {many} views at different angles of {len(before.angles)}"
     pixels = math.prod(physics.image_shape[1:])
     if many * pixels <= _LARGEST:
@@ -47,6 +54,10 @@ def views_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
         return None
     smaller, said = _smaller(physics, many)
     return replace(alone(smaller), distinct=distinct, how=said, notes=(note,))
+
+
+def _own(physics: ParallelBeamCT) -> Average:
+    return alone(physics) if physics.samples is None else _with_views(physics, _views(physics, None), 1, ())
 
 
 def view_count(physics: ParallelBeamCT, group: FiniteGroup | None = None) -> int:
@@ -117,7 +128,7 @@ def _with_views(physics: ParallelBeamCT, views: _Views, distinct: int, notes: tu
     def apply(x: Tensor) -> Tensor:
         return union().A_adjoint(weights * union().A(x))
 
-    how = f"the operator with the {len(views.angles)} views that the transformations make, none interpolated"
+    how = f"tomography with all {len(views.angles)} views that there are, none interpolated"
     return Average(physics.image_shape, apply, kind, how, distinct=distinct, notes=notes)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from nullsight.diagnosis.advice import advice, candidates, quickly_known
 from nullsight.diagnosis.average import Average, Budget, in_double
 from nullsight.diagnosis.build import average, bare, spectrum
+from nullsight.diagnosis.closed_forms import CLOSED
 from nullsight.diagnosis.forecast import forecast
 from nullsight.diagnosis.irreps import bounds
 from nullsight.diagnosis.linearised import Linearised
@@ -123,10 +124,12 @@ def hopeless(physics: Physics, group: Family) -> str | None:
         return None
     small = int(torch.Size(physics.image_shape).numel()) <= _SMALL
     linear = in_double(linearised(physics, None)) if small else linearised(physics, None)
-    plain, known = average(linear, Trivial(), _QUICK), average(linear, group, _QUICK)
+    listed = (type(bare(linear)), type(group)) in CLOSED
+    plain = average(linear, Trivial(), _QUICK)
+    known = average(linear, group, _QUICK) if small or listed else replace(plain, distinct=None, notes=())
     if known.distinct is None:
         known = _counted(known, linear, group)
-    if small or (plain.spectrum is not None and known.spectrum is not None):
+    if small or (listed and plain.spectrum is not None and known.spectrum is not None):
         before = spectrum(plain, _QUICK)
         sight = _sight(linear, known, before, before if known.distinct == 1 else spectrum(known, _QUICK), FLOOR)
         if judge(sight) is not Verdict.NOTHING:

@@ -8,11 +8,13 @@ from torch import Tensor
 from nullsight.diagnosis.average import Average, alone, operators
 from nullsight.draws import Draws
 from nullsight.groups.base import Family, FiniteGroup
+from nullsight.groups.mixture import Mixture
 from nullsight.linalg import conjugate_gradient, inner
-from nullsight.physics.base import LinearPhysics
+from nullsight.physics.base import LinearPhysics, like
 from nullsight.physics.ensembles import blobs, white
 from nullsight.types import Map
 
+_MOST = 256  # elements of a large group that are tried at most
 _WORK = 2**22  # numbers of all images that are transformed to count operators
 _NEAR = 1e-3  # relative: two operators whose answers to a smooth image differ less are one; float32 and sums of rays
 _ITERATIONS = 60  # of conjugate gradients
@@ -26,27 +28,36 @@ def distinct(physics: LinearPhysics, group: Family) -> tuple[int, str]:
     random few elements are tried, and then the answer is the most likely one.
     """
     parts = operators(physics)
-    x = _probe(alone(physics), group)
+    draw = white if group.action_error == 0 else blobs
+    x = draw(physics.image_shape, Draws(0, 0, (0,)).of("image of a diagnosis")).to(like(physics))
     answers = [alone(one).apply(x) for one in parts]
     own = _unlike(answers) * max(1, round((physics.samples or 1) / len(parts)))
-    if not isinstance(group, FiniteGroup):
-        return own, f"{type(group).__name__} is no finite group, so its operators are not counted"
-    pixels = int(torch.Size(physics.image_shape).numel())
-    tried = max(8, min(group.order, _WORK // pixels // 8))
-    if tried < group.order:
-        elements = group.sample(Draws(0, 0, tuple(range(tried))).of("elements of a diagnosis"))
-    else:
+    count, note = _turned(alone(parts[0]), group, x, answers[0])
+    return count * own, note
+
+
+def _turned(first: Average, group: Family, x: Tensor, before: Tensor) -> tuple[int, str]:
+    """Return how many different operators a group makes of one."""
+    if isinstance(group, Mixture):
+        found = [_turned(first, one, x, before) for one in group.families]
+        return 1 + sum(count - 1 for count, _ in found), "; ".join(note for _, note in found if note)
+    pixels = x.numel()
+    tried = max(8, _WORK // pixels // 8)
+    whole = isinstance(group, FiniteGroup) and group.order <= tried
+    if isinstance(group, FiniteGroup) and whole:
         elements = torch.arange(group.order)
-    first, before = alone(parts[0]), answers[0]
+    else:
+        elements = group.sample(Draws(0, 0, tuple(range(min(tried, _MOST)))).of("elements of a diagnosis"))
     still = 0
     for few in torch.split(elements, 16):
         wide = x.expand(len(few), *x.shape[1:])
         apart = group.act_adjoint(few, first.apply(group.act(few, wide))) - before
         still += int((apart.flatten(1).norm(dim=1) <= _NEAR * before.norm()).sum())
-    share = max(still / len(elements), 1 / group.order)
-    count = max(1, round(1 / share)) if tried < group.order else group.order // max(still, 1)
-    note = "" if tried == group.order else f"operators counted on {tried} of {group.order} elements"
-    return min(count, group.order) * own, note
+    order = group.order if isinstance(group, FiniteGroup) else pixels  # no more are of use than there are pixels
+    if whole:
+        return order // max(still, 1), ""
+    share = max(still / len(elements), 1 / order)
+    return max(1, round(1 / share)), f"operators counted on {len(elements)} of {order} transformations"
 
 
 def moved(physics: LinearPhysics, group: Family, *, threshold: float, probes: int = 4) -> float:
@@ -94,20 +105,15 @@ def invisible(of: Average, count: int, threshold: float) -> Tensor:
     return torch.linalg.qr(kept.T)[0].T.reshape(-1, *of.image_shape)
 
 
-def largest(apply: Map, like: Tensor) -> float:
+def largest(apply: Map, start: Tensor) -> float:
     """Return the largest eigenvalue, from 20 power steps on the first image (a little below it)."""
-    x = like[:1]
+    x = start[:1]
     value = torch.ones(())
     for _ in range(20):
         x = apply(x)
         value = inner(x, x).sqrt().flatten()[0]
         x = x / value.clamp_min(1e-30)
     return max(float(value), 1e-30)
-
-
-def _probe(of: Average, group: Family) -> Tensor:
-    draw = white if group.action_error == 0 else blobs
-    return draw(of.image_shape, Draws(0, 0, (0,)).of("image of a diagnosis")).to(of.like)
 
 
 def _unlike(answers: Sequence[Tensor]) -> int:
