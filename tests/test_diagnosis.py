@@ -11,8 +11,8 @@ from nullsight.diagnosis.build import average
 from nullsight.diagnosis.linearised import Linearised
 
 G, P = ns.groups, ns.physics
-FORCED = ns.diagnosis.Budget(dense_limit=0, closed_forms={})
-LISTED = ns.diagnosis.Budget(closed_forms={})
+FORCED = ns.diagnosis.Budget(dense_limit=0, closed_forms={}, suggestions=0, pictures=1)
+LISTED = ns.diagnosis.Budget(closed_forms={}, suggestions=0, pictures=0)
 
 
 def mask(*shape: int, seed: int = 3) -> Tensor:

@@ -14,7 +14,7 @@ from nullsight.physics.base import LinearPhysics
 from tests.cases.physics import PHYSICS, Case
 
 FORCED = ns.diagnosis.Budget(dense_limit=0, closed_forms={})
-LISTED = ns.diagnosis.Budget(closed_forms={})
+LISTED = ns.diagnosis.Budget(closed_forms={}, suggestions=0, pictures=0)
 THRESHOLDS = (1e-1, 1e-2, 1e-3)
 
 

@@ -1,11 +1,10 @@
 """What to do: other groups and what each would add, extra views, lines or pixels that complete the picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
-from nullsight.diagnosis.average import Average
-from nullsight.diagnosis.closed_forms import CLOSED
+from nullsight.diagnosis.average import Average, Closed
 from nullsight.diagnosis.closed_tomography import view_count
 from nullsight.diagnosis.verdict import Sight, Verdict
 from nullsight.groups.base import Family, FiniteGroup
@@ -45,11 +44,11 @@ def candidates(physics: LinearPhysics, group: Family, limit: int) -> list[Finite
     return others[:limit]
 
 
-def quickly_known(physics: LinearPhysics, group: FiniteGroup) -> bool:
-    """Say whether the pair has a closed form that applies, or is so small that its matrix is as quick."""
+def quickly_known(physics: LinearPhysics, group: FiniteGroup, forms: Mapping[tuple[type, type], Closed]) -> bool:
+    """Say whether the pair has one of the closed forms, or is so small that its matrix is as quick."""
     small = int(torch.Size(physics.image_shape).numel()) <= _SMALL and group.order <= _FEW
     turns_views = isinstance(physics, ParallelBeamCT) or group.action_error == 0
-    return small or ((type(physics), type(group)) in CLOSED and turns_views)
+    return small or ((type(physics), type(group)) in forms and turns_views)
 
 
 def _views(physics: LinearPhysics, group: FiniteGroup, sight: Sight, average: Average) -> tuple[str, ...]:

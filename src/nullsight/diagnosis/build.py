@@ -1,12 +1,12 @@
 """From an operator and a group to N: a closed form, small blocks, or the mean over elements one by one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from nullsight.diagnosis.average import Average, Budget, alone, over
+from nullsight.diagnosis.average import Average, Budget, Closed, alone, over
 from nullsight.diagnosis.blocks import LARGEST, block_side, by_frequencies
 from nullsight.diagnosis.closed_forms import CLOSED
 from nullsight.diagnosis.quadrature import quadrature
@@ -26,10 +26,14 @@ _FEW_SHIFTS = 16  # so few are averaged over one by one, exactly and with less w
 def average(physics: LinearPhysics, group: Family, budget: Budget) -> Average:
     """Return N of an operator and a family of transformations, by the best way that is known for the two."""
     inner = bare(physics)
-    forms = CLOSED if budget.closed_forms is None else budget.closed_forms
-    form = forms.get((type(inner), type(group)))
+    form = forms(budget).get((type(inner), type(group)))
     found = None if form is None else form(inner, group)
     return _WAYS.get(type(group), _by_elements)(inner, group, budget) if found is None else found
+
+
+def forms(budget: Budget) -> Mapping[tuple[type, type], Closed]:
+    """Return the closed forms that may be used."""
+    return CLOSED if budget.closed_forms is None else budget.closed_forms
 
 
 def spectrum(of: Average, budget: Budget) -> Spectrum:

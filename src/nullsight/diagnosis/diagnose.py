@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nullsight.diagnosis.advice import advice, candidates, quickly_known
 from nullsight.diagnosis.average import Average, Budget, in_double
-from nullsight.diagnosis.build import average, bare, spectrum
+from nullsight.diagnosis.build import average, bare, forms, spectrum
 from nullsight.diagnosis.closed_forms import CLOSED
 from nullsight.diagnosis.forecast import forecast
 from nullsight.diagnosis.irreps import bounds
@@ -207,7 +207,7 @@ def _tried(
     rough = replace(budget, steps=max(2, budget.steps // 2), deviation=2 * budget.deviation)
     found = []
     for other in candidates(physics, group, budget.suggestions):
-        if quickly_known(physics, other):
+        if quickly_known(physics, other, forms(budget)):
             known, after = _with_group(physics, other, rough, before)
             sight = _sight(physics, known, before, after, max(level, other.action_error**2))
             found.append(Candidate(repr(other), sight.visible, judge(sight)))
