@@ -91,7 +91,8 @@ def _seen(physics: LinearPhysics) -> Tensor:
 def _frequencies(physics: LinearPhysics) -> Tensor:
     """Return the masks with the zero frequency first, ``(samples, height, width)``."""
     assert isinstance(physics, CartesianMRI)
-    return torch.fft.ifftshift(physics.mask[:, 0, 0].cpu(), dim=(-2, -1))
+    moved: Tensor = torch.fft.ifftshift(physics.mask[:, 0, 0].cpu(), dim=(-2, -1))
+    return moved
 
 
 def _different(masks: Tensor) -> int:

@@ -102,7 +102,8 @@ def invisible(of: Average, count: int, threshold: float) -> Tensor:
     kept = left[strong].flatten(1).double().cpu()
     if not len(kept):
         return kept.reshape(0, *of.image_shape)
-    return torch.linalg.qr(kept.T)[0].T.reshape(-1, *of.image_shape)
+    basis: Tensor = torch.linalg.qr(kept.T)[0]
+    return basis.T.reshape(-1, *of.image_shape)
 
 
 def largest(apply: Map, start: Tensor) -> float:

@@ -63,4 +63,5 @@ def quadrature(apply: Map, like: Tensor, shape: tuple[int, ...], *, steps: int, 
 
 def _orthonormal(count: int, pixels: int) -> Tensor:
     drawn = Draws(0, 0, tuple(range(count))).of("probes of a spectrum").normal((pixels,))
-    return torch.linalg.qr(drawn.T)[0].T.contiguous()
+    basis: Tensor = torch.linalg.qr(drawn.T)[0]
+    return basis.T.contiguous()
