@@ -102,7 +102,7 @@ def diagnose(
         rank_alone=before.rank,
         rank_visible=after.rank,
         curve=tuple(Point(t, before.share(t), after.share(t)) for t in THRESHOLDS),
-        moved=0.0 if sight.distinct == 1 else moved(linear, group, threshold=level.value),
+        moved=0.0 if sight.distinct == 1 else _moved(linear, group, level.value),
         gains=tuple(Gain(s, g) for s, g in zip(SHARES, after.gains(SHARES), strict=True)),
         bounds=bounds(group, linear.image_shape, dimension),
         why=why(verdict, sight, group, known),
@@ -150,13 +150,18 @@ def linearised(physics: Physics, at: Tensor | None) -> LinearPhysics:
 
 
 def _fitting(budget: Budget, pixels: int) -> Budget:
-    """Return the budget for so many pixels: fewer transformations, and above 256 x 256 fewer steps."""
-    few = max(4, min(budget.elements, 2**18 // pixels))
-    return replace(budget, elements=few if pixels > 256 else budget.elements, steps=_steps(budget, pixels))
+    """Return the budget for so many pixels: fewer transformations, above 256 x 256 fewer steps and pictures."""
+    if pixels <= _SMALL:
+        return budget
+    few = replace(budget, elements=max(4, min(budget.elements, 2**18 // pixels)))
+    if pixels <= _LARGE:
+        return few
+    return replace(few, steps=max(16, few.steps * _LARGE // pixels), pictures=min(few.pictures, 2))
 
 
-def _steps(budget: Budget, pixels: int) -> int:
-    return budget.steps if pixels <= _LARGE else max(16, budget.steps * _LARGE // pixels)
+def _moved(physics: LinearPhysics, group: Family, level: float) -> float:
+    large = int(torch.Size(physics.image_shape).numel()) > _LARGE
+    return moved(physics, group, threshold=level, probes=2 if large else 4)
 
 
 def _with_group(
