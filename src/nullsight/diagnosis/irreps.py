@@ -53,6 +53,11 @@ class Bounds:
 def bounds(group: Family, image_shape: Shape, dimension: int | None) -> Bounds | None:
     """Return the sensing theorems' bounds, None for a group whose representations are not known here.
 
+    Args:
+        group: of transformations of the images.
+        image_shape: without batch.
+        dimension: k of the set of images; None: only what needs no k.
+
     Example:
         >>> found = bounds(Shifts((12,)), (1, 12), dimension=3)
         >>> found.necessary, found.sufficient
