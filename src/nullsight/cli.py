@@ -16,7 +16,8 @@ HELP = """Learn to reconstruct images from measurements alone.
 
 A recipe (TOML) names the measurements, the physics, the symmetry group, the network, the loss and the training. Any of
 its values can be changed on the command line: training.minutes=5 or --training.minutes 5. Exit codes: 0 done, 1 a check
-failed, 2 bad input, 130 interrupted (the line that resumes is printed)."""
+failed, 2 bad input, 130 interrupted (the line that resumes is printed); of diagnose: 0 the necessary condition holds, 3
+partly, 4 nothing gained or impossible."""
 
 app = App(name="nullsight", help=HELP, help_format="plaintext", version_flags=["--version"])
 Overrides = Annotated[str, Parameter(help="section.key=value, in place of the recipe's values")]
@@ -49,6 +50,21 @@ def check(recipe: Path, *overrides: Overrides) -> Outcome:
     from nullsight import app as room
 
     return room.check_recipe(read_recipe(recipe, overrides), recipe.parent)
+
+
+@app.command
+def diagnose(
+    recipe: Path,
+    *overrides: Overrides,
+    dimension: Annotated[int | None, Parameter(help="of the set of images, for the sensing theorems' bounds")] = None,
+    json: Annotated[bool, Parameter(negative="", help="print JSON in place of text")] = False,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="an HTML page to write as well")] = None,
+) -> Outcome:
+    """Say what the recipe's physics and group can ever teach: 0 condition holds, 3 partly, 4 nothing or impossible."""
+    from nullsight import app as room
+
+    read = read_recipe(recipe, overrides)
+    return room.diagnose_recipe(read, recipe.parent, dimension=dimension, as_json=json, out=out, say=_say)
 
 
 @app.command

@@ -1,6 +1,7 @@
 """What joins the rooms: one function a command, and ``fit`` and ``load`` for Python."""
 
 from nullsight.app.check_recipe import check_recipe
+from nullsight.app.diagnose_recipe import diagnose_recipe
 from nullsight.app.dry_run import dry_run
 from nullsight.app.fit_recipe import fit_recipe, resume_run
 from nullsight.app.fitting import fit
@@ -15,6 +16,7 @@ from nullsight.app.table import table
 __all__ = [
     "SingleImage",
     "check_recipe",
+    "diagnose_recipe",
     "dry_run",
     "evaluate_runs",
     "fit",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nullsight.app.hope import nothing_to_learn
 from nullsight.app.prepare import PLACES, Ready, prepare
 from nullsight.app.runs import RECIPE, begun, read_about
 from nullsight.assemble import place
@@ -43,6 +44,9 @@ def fit_recipe(
     folder = new_run_folder(Path("runs"), stem) if out is None else out
     with begun(folder, ready.experiment, _absolute(recipe, root), ready.sources) as effective:
         say(recipe_text(effective))
+        doubt = nothing_to_learn(ready.experiment.loss, ready.data.physics)
+        if doubt is not None:
+            say(f"warning: {doubt}")
         return _train(ready, folder, resume=False, start_from=start_from)
 
 

@@ -1,5 +1,6 @@
 """Train from Python: ``nullsight.fit``."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from nullsight.app.hope import NothingToLearn, nothing_to_learn
 from nullsight.app.runs import begun, differing
 from nullsight.data import MeasurementSet, TruthSet
 from nullsight.losses.base import Loss
@@ -62,6 +64,9 @@ def fit(
         resume: go on with the interrupted run in ``out``, or lengthen it by a larger budget.
         display: shows progress, such as ``nullsight.training.Silent()``; None: a bar on a terminal, else plain lines.
 
+    Warns:
+        NothingToLearn: transformations that can teach nothing about what the operator does not see.
+
     Raises:
         InputError: shapes that do not fit, NaN, truth that is missing or not asked for, no budget or two, a run
             folder that holds a run.
@@ -82,6 +87,9 @@ def fit(
         settings = Settings(seed=seed, minutes=minutes, epochs=epochs, steps=steps)
     elif any(value is not None for value in budget.values()):
         settings = replace(settings, minutes=minutes, epochs=epochs, steps=steps)
+    doubt = None if resume else nothing_to_learn(loss, data.physics)
+    if doubt is not None:
+        warnings.warn(doubt, NothingToLearn, stacklevel=2)
     folder = None if out is None else Path(out)
     references = TruthSet(truth) if isinstance(truth, Tensor) else truth
     kept_out = None if held_out is None else _as_set(held_out, data.physics)

@@ -4,6 +4,7 @@ from nullsight.report.axes import LinearAxis, LogAxis
 from nullsight.report.content import (
     Chart,
     Curve,
+    Diagnosed,
     Example,
     Headline,
     Panel,
@@ -11,6 +12,7 @@ from nullsight.report.content import (
     Table,
     error_map,
 )
+from nullsight.report.diagnosed import diagnosed
 from nullsight.report.fill import curves, image_table, interval_text, score_table
 from nullsight.report.page import build_report, write_report
 from nullsight.report.pictures import heat, log_magnitude, plain
@@ -18,6 +20,7 @@ from nullsight.report.pictures import heat, log_magnitude, plain
 __all__ = [
     "Chart",
     "Curve",
+    "Diagnosed",
     "Example",
     "Headline",
     "LinearAxis",
@@ -27,6 +30,7 @@ __all__ = [
     "Table",
     "build_report",
     "curves",
+    "diagnosed",
     "error_map",
     "heat",
     "image_table",

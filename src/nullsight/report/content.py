@@ -168,6 +168,23 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Diagnosed:
+    """What an operator and a group can teach, as a part of the page.
+
+    Attributes:
+        verdict: in a few words.
+        lines: the diagnosis as text.
+        charts: what is visible.
+        panels: pictures of what is not.
+    """
+
+    verdict: str
+    lines: tuple[str, ...]
+    charts: tuple[Chart, ...] = ()
+    panels: tuple[Panel, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything on the page, in its order.
 
@@ -180,6 +197,7 @@ class ReportContent:
         charts: of the training.
         facts: groups of name and value: stated errors, seeds, versions, machine, minutes.
         recipe: the effective recipe as TOML.
+        diagnosis: what the measurements can teach, as far as it is known before training; None: not asked.
     """
 
     title: str
@@ -190,3 +208,4 @@ class ReportContent:
     charts: tuple[Chart, ...] = ()
     facts: Sequence[tuple[str, Sequence[tuple[str, str]]]] = ()
     recipe: str = ""
+    diagnosis: Diagnosed | None = None

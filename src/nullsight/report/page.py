@@ -10,7 +10,7 @@ from string import Template
 import numpy as np
 
 from nullsight.report.charts import chart, signal
-from nullsight.report.content import Example, Panel, ReportContent, Table
+from nullsight.report.content import Diagnosed, Example, Panel, ReportContent, Table
 from nullsight.report.pictures import data_uri, heat
 from nullsight.storage import write_atomically
 
@@ -42,6 +42,7 @@ def build_report(content: ReportContent) -> str:
         ("Reconstructions", "".join(_example(one) for one in content.examples)),
         ("Scores", "".join(_table(one) for one in content.tables)),
         ("Training", f'<div class="charts">{charts}</div>' * bool(charts)),
+        ("What can be learned", _diagnosed(content.diagnosis)),
         ("What this rests on", f'<div class="facts">{facts}</div>' * bool(facts)),
         ("Recipe", f'<div class="card"><pre>{_highlighted(content.recipe)}</pre></div>' * bool(content.recipe)),
     ]
@@ -133,6 +134,19 @@ def _cell(text: str) -> str:
     if found is None:
         return f"<td>{escape(text)}</td>"
     return f"<td>{escape(found['mean'])}<small>{escape(found['ends'])}</small></td>"
+
+
+def _diagnosed(found: Diagnosed | None) -> str:
+    if found is None:
+        return ""
+    lines = escape("\n".join(found.lines))
+    panels = "".join(_panel(one) for one in found.panels)
+    pictures = f'<article class="card"><div class="example"><div class="panels">{panels}</div></div></article>'
+    charts = "".join(chart(one) for one in found.charts)
+    return (
+        f'<div class="card"><h3>{escape(found.verdict.capitalize())}</h3><pre class="wrap">{lines}</pre></div>'
+        f'<div class="charts">{charts}</div>{pictures * bool(panels)}'
+    )
 
 
 def _facts(title: str, rows: Sequence[tuple[str, str]]) -> str:

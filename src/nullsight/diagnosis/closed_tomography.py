@@ -1,0 +1,146 @@
+"""Parallel-beam tomography: a turned image has the same views at other angles, a shifted one shifted views."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from nullsight.diagnosis.average import Average, alone
+from nullsight.groups.base import Family, FiniteGroup, PointGroup
+from nullsight.physics.base import LinearPhysics, like
+from nullsight.physics.tomography import ParallelBeamCT, equispaced
+
+_UNIT = 1e-6  # degrees: views closer to each other than that are one
+_LARGEST = 2**24  # views times pixels, 0.4 GB of weights: larger ones are diagnosed on a smaller grid
+
+
+def views_alone(physics: LinearPhysics, group: Family) -> Average | None:
+    """Return ``A^T A``; of many subsets of the views at once, each measurement as often as it is made."""
+    assert isinstance(physics, ParallelBeamCT)
+    return replace(_own(physics), distinct=_different(physics))
+
+
+def views_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
+    """Return N of tomography and shifts, taken to be ``A^T A``.
+
+    A shift of the image shifts each view along its detector. That is exact as long as nothing crosses the border;
+    what a cyclic shift adds beyond it, by lines that are cut where they go around, is no knowledge of the image.
+    """
+    note = "a shift of the image only shifts each view along its detector: no view at a new angle comes in"
+    assert isinstance(physics, ParallelBeamCT)
+    return replace(_own(physics), distinct=_different(physics), notes=(note,))
+
+
+def views_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
+    """Return N of tomography and turns or reflections: the operator with all views that they make of its own.
+
+    V equispaced views over 180 degrees and turns by multiples of d degrees are V times as many views as there are
+    different ``k d mod 180 / V``: V even and quarter turns give nothing, V odd twice as many views.
+    """
+    assert isinstance(physics, ParallelBeamCT) and isinstance(group, PointGroup)
+    before, after = _views(physics, None), _views(physics, group)
+    distinct = _distinct(physics, group) * _different(physics)
+    many = len(after.angles)
+    if many == len(before.angles) and torch.allclose(before.weights, after.weights):
+        note = f"every transformation maps the {many} views onto themselves: no view at a new angle comes in"
+        return replace(_own(physics), distinct=distinct, notes=(note,))
+    note = f"the transformations make {many} views at different angles of {len(before.angles)}"
+    pixels = math.prod(physics.image_shape[1:])
+    if many * pixels <= _LARGEST:
+        return _with_views(physics, after, distinct, (note,))
+    if not after.even:
+        return None
+    smaller, said = _smaller(physics, many)
+    return replace(alone(smaller), distinct=distinct, how=said, notes=(note,))
+
+
+def _own(physics: ParallelBeamCT) -> Average:
+    return alone(physics) if physics.samples is None else _with_views(physics, _views(physics, None), 1, ())
+
+
+def view_count(physics: ParallelBeamCT, group: FiniteGroup | None = None) -> int:
+    """Return how many views at different angles there are, alone or with those that a group makes of them."""
+    return len(_views(physics, group if isinstance(group, PointGroup) else None).angles)
+
+
+@dataclass(frozen=True)
+class _Views:
+    angles: tuple[float, ...]  # degrees
+    weights: Tensor  # (views, detectors): how often each measurement is made
+    even: bool  # whether the angles are equispaced over half a turn
+
+
+def _views(physics: ParallelBeamCT, group: PointGroup | None) -> _Views:
+    """Return the angles of ``A T_g`` for all g: a ray along d becomes one along ``H^T d``, H the matrix of g."""
+    matrix = torch.eye(2, dtype=torch.float64)[None] if group is None else group.matrix(torch.arange(group.order))
+    angles = torch.tensor(physics.angles, dtype=torch.float64)
+    keep = physics.keep[:, 0].double().mean(0).cpu()
+    present = keep.amax(1) > 0
+    turned = _turned(angles[present], matrix)
+    whole = 180.0 if physics.offset == 0 else 360.0  # a view from behind is the same one only if it is centred
+    flipped = (turned / whole).floor().remainder(2).bool() & (physics.offset == 0)
+    ticks = (turned.remainder(whole) / _UNIT).round().long().remainder(round(whole / _UNIT))
+    unique, place = torch.unique(ticks, return_inverse=True)
+    measured = keep[present].expand(len(matrix), -1, -1)
+    measured = torch.where(flipped[..., None], measured.flip(-1), measured).reshape(-1, keep.shape[1])
+    weights = torch.zeros(len(unique), keep.shape[1], dtype=torch.float64)
+    weights.index_add_(0, place.flatten(), measured / len(matrix))
+    gaps = torch.diff(unique, append=unique[:1] + round(whole / _UNIT))
+    even = bool(gaps.max() - gaps.min() <= 4) and bool((weights - weights.mean()).abs().max() < 1e-9)
+    return _Views(tuple((unique.double() * _UNIT).tolist()), weights, even)
+
+
+def _turned(angles: Tensor, matrix: Tensor) -> Tensor:
+    """Return the angles in degrees, 0 .. 360, ``(elements, views)``, at which transformed images are seen."""
+    radians = torch.deg2rad(angles)
+    direction = torch.stack([-torch.sin(radians), torch.cos(radians)])  # rows down, columns right
+    rows, columns = (matrix.mT @ direction).unbind(1)
+    return torch.rad2deg(torch.atan2(-rows, columns)).remainder(360)
+
+
+def _distinct(physics: ParallelBeamCT, group: PointGroup) -> int:
+    whole = 180.0 if physics.offset == 0 else 360.0
+    angles = torch.tensor(physics.angles, dtype=torch.float64)[(physics.keep[:, 0].amax(-1) > 0).any(0).cpu()]
+    turned = _turned(angles, group.matrix(torch.arange(group.order))).remainder(whole)
+    ticks = (turned / _UNIT).round().long().remainder(round(whole / _UNIT))
+    return len(torch.unique(ticks.sort(1).values, dim=0))
+
+
+def _different(physics: LinearPhysics) -> int:
+    assert isinstance(physics, ParallelBeamCT)
+    masks = physics.keep.flatten(1)
+    return len(torch.unique(masks, dim=0)) if len(masks) > 1 else 1
+
+
+def _with_views(physics: ParallelBeamCT, views: _Views, distinct: int, notes: tuple[str, ...]) -> Average:
+    kind = like(physics)
+    weights = views.weights.to(kind)
+
+    @cache
+    def union() -> ParallelBeamCT:  # made when it is first used: often the number of views says enough
+        return ParallelBeamCT(
+            physics.image_shape, views.angles, detectors=physics.detectors, spacing=physics.spacing,
+            offset=physics.offset, pixel_size=physics.pixel_size, memory_limit=physics.memory_limit,
+        ).to(kind.device, kind.dtype)  # fmt: skip
+
+    def apply(x: Tensor) -> Tensor:
+        return union().A_adjoint(weights * union().A(x))
+
+    how = f"tomography with all {len(views.angles)} views that there are, none interpolated"
+    return Average(physics.image_shape, apply, kind, how, distinct=distinct, notes=notes)
+
+
+def _smaller(physics: ParallelBeamCT, views: int) -> tuple[ParallelBeamCT, str]:
+    """Return an operator with as many equispaced views a pixel across, on a grid that fits, and words for it."""
+    channels, height, width = physics.image_shape
+    ratio = (_LARGEST / (views * height * width)) ** (1 / 3)
+    few = max(1, math.floor(views * ratio))
+    high, wide = (max(2, round(n * few / views)) for n in (height, width))
+    detectors = max(1, round(physics.detectors * few / views))
+    small = ParallelBeamCT(
+        (channels, high, wide), equispaced(few), detectors=detectors, spacing=physics.spacing, offset=physics.offset
+    )
+    said = f"on a smaller grid, {high} x {wide} pixels and {few} views in place of {height} x {width} and {views}"
+    return small, said
