@@ -62,7 +62,7 @@ class Budget:
 
     dense_limit: int = 1600
     steps: int = 100
-    deviation: float = 0.004
+    deviation: float = 0.003
     elements: int = 1024
     pictures: int = 4
     suggestions: int = 6
