@@ -3,7 +3,7 @@
 It runs in an environment of its own that has both, and touches no results file; e2cnn is unmaintained and wants an
 older NumPy and SciPy than nullsight's newest:
 
-    python3.11 -m venv /tmp/e2cnn && /tmp/e2cnn/bin/pip install torch==2.13.0 e2cnn==0.2.3 scipy -e .
+    python3.11 -m venv .venv-e2cnn && .venv-e2cnn/bin/pip install torch==2.13.0 e2cnn==0.2.3 scipy -e .
 
 For every group and pair of fields three numbers on each side: how many kernels solve the constraint (with the same
 rings and frequencies they must agree), the error over the angle of one random layer, and milliseconds to expand a
