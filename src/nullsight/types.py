@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from nullsight.errors import InputError as InputError
@@ -62,6 +63,11 @@ class Batch:
     y: Measurement
     physics: Any
     ids: Tensor
+
+
+def where_measured(values: Tensor, measured: Tensor | None) -> Tensor:
+    """Return values that are zero where nothing is measured, ``measured`` as a physics has it (None: all is)."""
+    return values if measured is None else torch.where(measured, values, torch.zeros_like(values))
 
 
 def check_batch(value: Tensor, shape: tuple[int, ...], what: str) -> None:

@@ -5,7 +5,6 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import UnionType
 from typing import Any
 
 import torch
@@ -26,8 +25,8 @@ from nullsight.types import InputError
 _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def build(written: Mapping[str, Any], kind: type | UnionType, where: str, context: Context) -> Any:
-    """Build the part that is written, which must be a ``kind`` (or one of several); ``where`` names it in errors.
+def build(written: Mapping[str, Any], kind: type, where: str, context: Context) -> Any:
+    """Build the part that is written, which must be a ``kind``; ``where`` names it in errors.
 
     Raises:
         InputError: an unknown name or argument (the valid ones are named), a value that does not fit, or another kind.
@@ -35,7 +34,7 @@ def build(written: Mapping[str, Any], kind: type | UnionType, where: str, contex
     content = dict(written)
     if not isinstance(content.get("name"), str):
         raise InputError(f"expected {where} to have a name, but it has none: add name = ...")
-    return _part(content, _kinds(kind), where, context)
+    return _part(content, (kind,), where, context)
 
 
 def _part(content: dict[str, Any], kinds: tuple[type, ...], where: str, context: Context) -> Any:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import torch
 
 from nullsight.contracts.findings import Finding, find, require
-from nullsight.contracts.probes import copied, difference, distance, images, like, measurements, pull
+from nullsight.contracts.probes import copied, difference, distance, images, measurements, pull
 from nullsight.draws import Draws
 from nullsight.linalg import dense_matrix
-from nullsight.physics.base import LinearPhysics, Physics, measured_dagger_error
+from nullsight.physics.base import LinearPhysics, Physics, like, measured_dagger_error
 from nullsight.physics.ensembles import white
 from nullsight.types import InputError, Map
 

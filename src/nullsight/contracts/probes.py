@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nullsight.draws import Draws
-from nullsight.physics.base import Physics
+from nullsight.physics.base import Physics, like
 from nullsight.physics.ensembles import white
 
 PhysicsT = TypeVar("PhysicsT", bound=Physics)
@@ -17,11 +17,6 @@ PhysicsT = TypeVar("PhysicsT", bound=Physics)
 def copied(physics: PhysicsT, dtype: torch.dtype) -> PhysicsT:
     """Return a copy in this precision."""
     return copy.deepcopy(physics).to(dtype)
-
-
-def like(physics: Physics, dtype: torch.dtype) -> Tensor:
-    """Return a number of this precision where the operator is."""
-    return torch.zeros((), dtype=dtype, device=next((b.device for b in physics.buffers()), torch.device("cpu")))
 
 
 def draw(physics: Physics, shape: tuple[int, ...], size: int, dtype: torch.dtype, seed: int, term: str) -> Tensor:

@@ -1,5 +1,6 @@
 """What to do: other groups and what each would add, extra views, lines or pixels that complete the picture."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -46,7 +47,7 @@ def candidates(physics: LinearPhysics, group: Family, limit: int) -> list[Finite
 
 def quickly_known(physics: LinearPhysics, group: FiniteGroup, forms: Mapping[tuple[type, type], Closed]) -> bool:
     """Say whether the pair has one of the closed forms, or is so small that its matrix is as quick."""
-    small = int(torch.Size(physics.image_shape).numel()) <= _SMALL and group.order <= _FEW
+    small = math.prod(physics.image_shape) <= _SMALL and group.order <= _FEW
     turns_views = isinstance(physics, ParallelBeamCT) or group.action_error == 0
     return small or ((type(physics), type(group)) in forms and turns_views)
 

@@ -20,7 +20,7 @@ _PROBES = 192  # of coloured noise at least: a frequency's eigenvalue is then kn
 
 def block_side(physics: LinearPhysics, group: Shifts) -> int:
     """Return how many pixels and channels a frequency's block has: channels times the samples of one step."""
-    return physics.image_shape[0] * math.prod(_steps(group))
+    return physics.image_shape[0] * math.prod(group.steps)
 
 
 def by_frequencies(physics: LinearPhysics, group: Shifts) -> Average:
@@ -59,13 +59,9 @@ def by_frequencies(physics: LinearPhysics, group: Shifts) -> Average:
     )
 
 
-def _steps(group: Shifts) -> tuple[int, ...]:
-    return (group.step,) * len(group.shape) if isinstance(group.step, int) else tuple(group.step)
-
-
 def _spread(x: Tensor, group: Shifts) -> Tensor:
     """Return ``(frequencies, batch, channels times samples of a step)`` of images ``(batch, channels, *space)``."""
-    pairs = [n for size, step in zip(group.shape, _steps(group), strict=True) for n in (size // step, step)]
+    pairs = [n for size, step in zip(group.shape, group.steps, strict=True) for n in (size // step, step)]
     split = x.reshape(*x.shape[:2], *pairs)
     counts = tuple(2 + 2 * axis for axis in range(len(group.shape)))
     z: Tensor = torch.fft.fftn(split, dim=counts, norm="ortho")
@@ -75,7 +71,7 @@ def _spread(x: Tensor, group: Shifts) -> Tensor:
 
 def _gather(z: Tensor, group: Shifts, image_shape: tuple[int, ...]) -> Tensor:
     """Return real images, the inverse of :func:`_spread`."""
-    steps = _steps(group)
+    steps = group.steps
     counts = [size // step for size, step in zip(group.shape, steps, strict=True)]
     axes = len(steps)
     split = z.reshape(*counts, z.shape[1], image_shape[0], *steps)

@@ -1,5 +1,6 @@
 """From an operator and a group to N: a closed form, small blocks, or the mean over elements one by one."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -40,7 +41,7 @@ def spectrum(of: Average, budget: Budget) -> Spectrum:
     """Return the eigenvalues of N: known ones, those of its matrix where it is small, or an estimate."""
     if of.spectrum is not None:
         return of.spectrum
-    pixels = int(torch.Size(of.image_shape).numel())
+    pixels = math.prod(of.image_shape)
     if pixels <= budget.dense_limit:
         return of_matrix(matrix(of))
     return quadrature(of.apply, of.like, of.image_shape, steps=min(budget.steps, pixels), deviation=budget.deviation)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nullsight.diagnosis.average import Average
-from nullsight.diagnosis.diagonals import turned, turned_mean
+from nullsight.diagnosis.diagonals import different, turned, turned_mean
 from nullsight.diagnosis.spectrum import Spectrum, of_values
 from nullsight.groups.base import Family, PointGroup, Trivial
 from nullsight.groups.shifts import Shifts
@@ -46,8 +46,9 @@ def samples_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
     operator of factor q, weaker by ``(factor / q)^axes``. Where q = 1 it is a blur, ``|K|^2 / factor^axes``.
     """
     assert isinstance(physics, Downsampling)
+    assert isinstance(group, Trivial | Shifts)
     space = physics.image_shape[1:]
-    steps = space if isinstance(group, Trivial) else _steps(group)
+    steps = space if isinstance(group, Trivial) else group.steps
     kept = [math.gcd(physics.factor, step) for step in steps]
     transfers = _transfers(physics)
     folded = _fold(transfers, kept)
@@ -94,11 +95,6 @@ def _of_blocks(folded: Tensor, weaker: int, channels: int) -> Spectrum:
     return of_values(values, repeated=channels // own)
 
 
-def _steps(group: Family) -> tuple[int, ...]:
-    assert isinstance(group, Shifts)
-    return (group.step,) * len(group.shape) if isinstance(group.step, int) else tuple(group.step)
-
-
 def _transfers(physics: LinearPhysics) -> Tensor:
     """Return the kernels' Fourier transforms, ``(samples, 1 or channels, *space)``."""
     assert isinstance(physics, Downsampling)
@@ -110,8 +106,7 @@ def _power(transfers: Tensor) -> Tensor:
 
 
 def _different(power: Tensor) -> int:
-    rounded = (power / power.max() / 1e-6).round()  # as the kernels are given in single precision
-    return len(torch.unique(rounded.flatten(1), dim=0)) if len(power) > 1 else 1
+    return different((power / power.max() / 1e-6).round())  # as the kernels are given in single precision
 
 
 def _fold(z: Tensor, kept: list[int]) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from nullsight.diagnosis.average import Average, Closed
 from nullsight.diagnosis.closed_blur import filter_and_shifts, filter_and_turns, samples_and_shifts
 from nullsight.diagnosis.closed_tomography import views_alone, views_and_shifts, views_and_turns
-from nullsight.diagnosis.diagonals import moved_mean, shifted_mean, stabiliser, turned, turned_mean
+from nullsight.diagnosis.diagonals import different, moved_mean, shifted_mean, stabiliser, turned, turned_mean
 from nullsight.diagnosis.spectrum import of_values
 from nullsight.groups.base import Family, FiniteGroup, PointGroup, Trivial
 from nullsight.groups.reflections import Reflections
@@ -21,7 +21,7 @@ from nullsight.physics.tomography import ParallelBeamCT
 
 def mask_alone(physics: LinearPhysics, group: Family) -> Average | None:
     """Return ``A^T A`` of a mask: each pixel is seen or not."""
-    return _of_pixels(physics, _seen(physics), distinct=_different(_masks(physics)), notes=())
+    return _of_pixels(physics, _seen(physics), distinct=different(_masks(physics)), notes=())
 
 
 def mask_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
@@ -37,7 +37,7 @@ def mask_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
             f"the mask repeats itself ({along}), so {known.order} of the {group.order} shifts leave it as it is and "
             f"only {group.order // known.order} different masks remain",
         )
-    distinct = group.order // known.order * _different(masks)
+    distinct = group.order // known.order * different(masks)
     return _of_pixels(physics, shifted_mean(_seen(physics), group), distinct=distinct, notes=notes)
 
 
@@ -49,7 +49,7 @@ def mask_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
     masks = _masks(physics)
     first = masks[0].double()
     fixed = sum(torch.equal(group.act(torch.tensor([g]), first[None])[0], first) for g in group.elements())
-    distinct = group.order // fixed * _different(masks)
+    distinct = group.order // fixed * different(masks)
     return _of_pixels(physics, moved_mean(_seen(physics), group), distinct=distinct, notes=())
 
 
@@ -62,7 +62,7 @@ def frequencies_and_shifts(physics: LinearPhysics, group: Family) -> Average | N
     )
     notes = () if isinstance(group, Trivial) else (note,)
     return _of_frequencies(
-        physics, weights.sum(0, dtype=torch.float64) / len(weights), distinct=_different(weights), notes=notes
+        physics, weights.sum(0, dtype=torch.float64) / len(weights), distinct=different(weights), notes=notes
     )
 
 
@@ -73,7 +73,7 @@ def frequencies_and_turns(physics: LinearPhysics, group: Family) -> Average | No
         return None
     weights = _frequencies(physics)
     fixed = sum(torch.equal(turned(weights[:1], group, g), weights[:1]) for g in group.elements())
-    distinct = group.order // fixed * _different(weights)
+    distinct = group.order // fixed * different(weights)
     mean = turned_mean((weights.sum(0, dtype=torch.float64) / len(weights))[None], group)[0]
     return _of_frequencies(physics, mean, distinct=distinct, notes=())
 
@@ -93,10 +93,6 @@ def _frequencies(physics: LinearPhysics) -> Tensor:
     assert isinstance(physics, CartesianMRI)
     moved: Tensor = torch.fft.ifftshift(physics.mask[:, 0, 0].cpu(), dim=(-2, -1))
     return moved
-
-
-def _different(masks: Tensor) -> int:
-    return len({hash(one.numpy().tobytes()) for one in masks})
 
 
 def _of_pixels(physics: LinearPhysics, weights: Tensor, *, distinct: int, notes: tuple[str, ...]) -> Average:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nullsight.diagnosis.average import Average, alone
+from nullsight.diagnosis.diagonals import different
 from nullsight.groups.base import Family, FiniteGroup, PointGroup
 from nullsight.physics.base import LinearPhysics, like
 from nullsight.physics.tomography import ParallelBeamCT, equispaced
@@ -79,9 +80,9 @@ def _views(physics: ParallelBeamCT, group: PointGroup | None) -> _Views:
     keep = physics.keep[:, 0].double().mean(0).cpu()
     present = keep.amax(1) > 0
     turned = _turned(angles[present], matrix)
-    whole = 180.0 if physics.offset == 0 else 360.0  # a view from behind is the same one only if it is centred
+    whole = _whole(physics)
     flipped = (turned / whole).floor().remainder(2).bool() & (physics.offset == 0)
-    ticks = (turned.remainder(whole) / _UNIT).round().long().remainder(round(whole / _UNIT))
+    ticks = _ticks(turned, whole)
     unique, place = torch.unique(ticks, return_inverse=True)
     measured = keep[present].expand(len(matrix), -1, -1)
     measured = torch.where(flipped[..., None], measured.flip(-1), measured).reshape(-1, keep.shape[1])
@@ -101,17 +102,24 @@ def _turned(angles: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _distinct(physics: ParallelBeamCT, group: PointGroup) -> int:
-    whole = 180.0 if physics.offset == 0 else 360.0
     angles = torch.tensor(physics.angles, dtype=torch.float64)[(physics.keep[:, 0].amax(-1) > 0).any(0).cpu()]
-    turned = _turned(angles, group.matrix(torch.arange(group.order))).remainder(whole)
-    ticks = (turned / _UNIT).round().long().remainder(round(whole / _UNIT))
+    ticks = _ticks(_turned(angles, group.matrix(torch.arange(group.order))), _whole(physics))
     return len(torch.unique(ticks.sort(1).values, dim=0))
+
+
+def _whole(physics: ParallelBeamCT) -> float:
+    """Return the angle after which views repeat, degrees: one from behind is the same only if it is centred."""
+    return 180.0 if physics.offset == 0 else 360.0
+
+
+def _ticks(degrees: Tensor, whole: float) -> Tensor:
+    """Return angles in whole units, those of one view alike."""
+    return (degrees.remainder(whole) / _UNIT).round().long().remainder(round(whole / _UNIT))
 
 
 def _different(physics: LinearPhysics) -> int:
     assert isinstance(physics, ParallelBeamCT)
-    masks = physics.keep.flatten(1)
-    return len(torch.unique(masks, dim=0)) if len(masks) > 1 else 1
+    return different(physics.keep)
 
 
 def _with_views(physics: ParallelBeamCT, views: _Views, distinct: int, notes: tuple[str, ...]) -> Average:

@@ -1,5 +1,6 @@
 """``nullsight.diagnose``: whether this operator and this group can teach anything."""
 
+import math
 from dataclasses import replace
 
 import torch
@@ -80,7 +81,7 @@ def diagnose(
     linear = linearised(physics, at)
     one = torch.zeros(1, *linear.image_shape)
     group.act(group.sample(Draws(0, 0, (0,)).of("does it fit")), one)  # refuses images of another shape
-    pixels = int(torch.Size(linear.image_shape).numel())
+    pixels = math.prod(linear.image_shape)
     cost = _fitting(budget or Budget(), pixels)
     if pixels <= cost.dense_limit:
         linear = in_double(linear)
@@ -122,7 +123,7 @@ def hopeless(physics: Physics, group: Family) -> str | None:
     """
     if not group.linear:
         return None
-    small = int(torch.Size(physics.image_shape).numel()) <= _SMALL
+    small = math.prod(physics.image_shape) <= _SMALL
     linear = in_double(linearised(physics, None)) if small else linearised(physics, None)
     listed = (type(bare(linear)), type(group)) in CLOSED
     plain = average(linear, Trivial(), _QUICK)
@@ -135,7 +136,7 @@ def hopeless(physics: Physics, group: Family) -> str | None:
         if judge(sight) is not Verdict.NOTHING:
             return None
         return " ".join([summary(Verdict.NOTHING, sight), *why(Verdict.NOTHING, sight, group, known)])
-    if known.distinct != 1 or _entries(linear) >= int(torch.Size(linear.image_shape).numel()):
+    if known.distinct != 1 or _entries(linear) >= math.prod(linear.image_shape):
         return None
     reason = known.notes[0] if known.notes else "no transformation that was tried changes what A sees"
     return f"The group teaches nothing about what A does not see: {reason}."
@@ -160,7 +161,7 @@ def _fitting(budget: Budget, pixels: int) -> Budget:
 
 
 def _moved(physics: LinearPhysics, group: Family, level: float) -> float:
-    large = int(torch.Size(physics.image_shape).numel()) > _LARGE
+    large = math.prod(physics.image_shape) > _LARGE
     return moved(physics, group, threshold=level, probes=2 if large else 4)
 
 
@@ -183,7 +184,7 @@ def _counted(known: Average, physics: LinearPhysics, group: Family) -> Average:
 
 
 def _sight(physics: LinearPhysics, known: Average, before: Spectrum, after: Spectrum, level: float) -> Sight:
-    pixels, entries = int(torch.Size(physics.image_shape).numel()), _entries(physics)
+    pixels, entries = math.prod(physics.image_shape), _entries(physics)
     share = before.share(level)
     assert known.distinct is not None
     return Sight(
@@ -201,7 +202,7 @@ def _entries(physics: LinearPhysics) -> int:
     """Return how many entries one measurement has, the mean over samples."""
     measured = physics.measured
     if measured is None:
-        return int(torch.Size(physics.measurement_shape).numel())
+        return math.prod(physics.measurement_shape)
     return round(float(measured.double().flatten(1).sum(1).mean()))
 
 

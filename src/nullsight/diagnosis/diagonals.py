@@ -11,10 +11,9 @@ from nullsight.groups.shifts import Shifts
 
 def shifted_mean(weights: Tensor, group: Shifts) -> Tensor:
     """Return the mean of pixel weights ``(channels, *space)`` over all shifts."""
-    steps = (group.step,) * len(group.shape) if isinstance(group.step, int) else tuple(group.step)
-    pairs = [n for size, step in zip(group.shape, steps, strict=True) for n in (size // step, step)]
+    pairs = [n for size, step in zip(group.shape, group.steps, strict=True) for n in (size // step, step)]
     split = weights.reshape(len(weights), *pairs)
-    over = tuple(1 + 2 * axis for axis in range(len(steps)))
+    over = tuple(1 + 2 * axis for axis in range(len(group.steps)))
     return split.mean(over, keepdim=True).expand_as(split).reshape(weights.shape)
 
 
@@ -27,7 +26,7 @@ def moved_mean(weights: Tensor, group: FiniteGroup) -> Tensor:
 
 
 def turned_mean(weights: Tensor, group: PointGroup) -> Tensor:
-    """Return the mean of weights of frequencies ``(..., *space)``, zero frequency first, over turns and reflections.
+    """Return the mean of weights of frequencies ``(batch, *space)``, zero frequency first, over turns and reflections.
 
     Turning an image turns its Fourier transform and multiplies it by phases, which weights do not feel.
     """
@@ -38,9 +37,9 @@ def turned_mean(weights: Tensor, group: PointGroup) -> Tensor:
 
 
 def turned(weights: Tensor, group: PointGroup, g: int) -> Tensor:
-    """Return weights ``(..., *space)`` of frequencies at the frequencies that one element turns them to."""
+    """Return weights ``(batch, *space)`` of frequencies at the frequencies that one element turns them to."""
     matrix = group.matrix(torch.tensor([g]))[0]
-    space = _space(weights, group)
+    space = weights.shape[1:]
     grid = torch.meshgrid(*[torch.arange(n) for n in space], indexing="ij")
     part = matrix[-len(space) :, -len(space) :].round().long()
     places = [sum(int(part[i, j]) * grid[j] for j in range(len(space))) % n for i, n in enumerate(space)]
@@ -48,8 +47,9 @@ def turned(weights: Tensor, group: PointGroup, g: int) -> Tensor:
     return found
 
 
-def _space(weights: Tensor, group: PointGroup) -> tuple[int, ...]:
-    return tuple(weights.shape[1:])
+def different(weights: Tensor) -> int:
+    """Return how many of ``(samples, ...)`` weights are unlike each other."""
+    return len(torch.unique(weights.flatten(1), dim=0)) if len(weights) > 1 else 1
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """How long a diagnosis will take, said before it begins where that is long."""
 
+import math
 import time
 
 import torch
@@ -13,7 +14,7 @@ _LONG = 10.0  # seconds that one waits without a word
 
 def forecast(of: Average, budget: Budget, say: Say) -> None:
     """Say how long the spectrum of N will take, from one application of it, where that is more than 10 seconds."""
-    pixels = int(torch.Size(of.image_shape).numel())
+    pixels = math.prod(of.image_shape)
     if of.spectrum is not None or pixels <= budget.dense_limit:
         return
     x = torch.ones(1, *of.image_shape).to(of.like)

@@ -31,18 +31,18 @@ class Shifts(NormalGroup):
     def __init__(self, shape: Sequence[int], step: int | Sequence[int] = 1) -> None:
         self.shape = tuple(int(n) for n in shape)
         self.step = step
-        self._steps = (step,) * len(self.shape) if isinstance(step, int) else tuple(step)
-        if len(self.shape) not in (1, 2) or min(self.shape) < 1 or len(self._steps) != len(self.shape):
+        self.steps = (step,) * len(self.shape) if isinstance(step, int) else tuple(step)
+        if len(self.shape) not in (1, 2) or min(self.shape) < 1 or len(self.steps) != len(self.shape):
             raise InputError(
                 f"expected shifts of (length,) or (height, width) with a step for each axis, but shape {self.shape} "
                 f"and step {step} came"
             )
-        if any(s < 1 or n % s for n, s in zip(self.shape, self._steps, strict=True)):
+        if any(s < 1 or n % s for n, s in zip(self.shape, self.steps, strict=True)):
             raise InputError(
                 f"expected steps that divide the axes {self.shape}, but {step} came: shifts by other steps make no "
                 f"group on a cyclic grid of this size"
             )
-        self._counts = tuple(n // s for n, s in zip(self.shape, self._steps, strict=True))
+        self._counts = tuple(n // s for n, s in zip(self.shape, self.steps, strict=True))
         self.order = math.prod(self._counts)
         self.space = self.shape
 
@@ -55,14 +55,14 @@ class Shifts(NormalGroup):
         """Return the shift in samples, int64 ``(batch, axes)``, each from 0 to the axis less one step."""
         columns = self._counts[-1]
         steps = torch.stack([g // columns, g % columns], 1)[:, -len(self.shape) :]
-        return steps * torch.tensor(self._steps)
+        return steps * torch.tensor(self.steps)
 
     def element(self, displacement: Tensor) -> Element:
         """Return the elements that shift by whole samples ``(batch, axes)``; InputError where it is no whole step."""
         wrapped = displacement.remainder(torch.tensor(self.shape))
-        if bool((wrapped.remainder(torch.tensor(self._steps)) != 0).any()):
-            raise InputError(f"expected shifts by multiples of {self._steps}, but {displacement.tolist()} came")
-        steps = wrapped // torch.tensor(self._steps)
+        if bool((wrapped.remainder(torch.tensor(self.steps)) != 0).any()):
+            raise InputError(f"expected shifts by multiples of {self.steps}, but {displacement.tolist()} came")
+        steps = wrapped // torch.tensor(self.steps)
         return steps[:, -1] + (steps[:, 0] * self._counts[-1] if len(self.shape) == 2 else 0)
 
     def compose(self, g: Element, h: Element) -> Element:

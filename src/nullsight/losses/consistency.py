@@ -24,8 +24,7 @@ class MeasurementConsistency(Comparison):
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the error of a batch."""
         unit = self.scaling.measurement_unit(evidence)
-        again = evidence.physics.A(evidence.x1)
-        return mean_error(self.error, again / unit, evidence.y / unit, self.scaling.counted(evidence))
+        return mean_error(self.error, evidence.measured_again / unit, evidence.y / unit, self.scaling.counted(evidence))
 
 
 class PreconditionedConsistency(Comparison):
@@ -52,5 +51,5 @@ class PreconditionedConsistency(Comparison):
         unit = self.scaling.image_unit(evidence)
         physics = evidence.physics
         # not evidence.start, which is what f begins with: that may be a solver's image
-        seen, again = physics.A_dagger(evidence.y), physics.A_dagger(physics.A(evidence.x1))
+        seen, again = physics.A_dagger(evidence.y), physics.A_dagger(evidence.measured_again)
         return mean_error(self.error, again / unit, seen / unit)

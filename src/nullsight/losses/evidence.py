@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from nullsight.groups.base import Family
 from nullsight.noise import Noise
 from nullsight.physics.base import Physics
 from nullsight.types import Element, Image, InputError, Measurement, Scalar
+
+Kept = TypeVar("Kept")
 
 
 @runtime_checkable
@@ -101,40 +103,42 @@ class Evidence:
     @property
     def x1(self) -> Image:
         """``f(y)``, computed once and only if a term asks."""
-        if "x1" not in self._kept:
-            self._kept["x1"] = self.reconstruct(self.y, self.physics, start=self.start, draws=self.draws)
-        image: Image = self._kept["x1"]
-        return image
+        return self.once("x1", lambda: self.reconstruct(self.y, self.physics, start=self.start, draws=self.draws))
+
+    @property
+    def measured_again(self) -> Measurement:
+        """``A f(y)``, computed once and only if a term asks."""
+        return self.once("measured again", lambda: self.physics.A(self.x1))
 
     def turned(self, group: Family, transforms: int = 1) -> Turned:
         """Return ``(g, x2)``, shared by every term that asks for the same group and count."""
-        key = ("turned", id(group), transforms)
-        if key not in self._kept:
-            stream = self.draws.repeat(transforms).of(f"transform {type(group).__name__}")
-            g = group.sample(stream)
+
+        def turn() -> Turned:
+            g = group.sample(self.draws.repeat(transforms).of(f"transform {type(group).__name__}"))
             x2 = group.act(g, self.x1.repeat(transforms, *[1] * (self.x1.ndim - 1)))
-            self._kept[key] = Turned(g, x2, group)
-        turned: Turned = self._kept[key]
-        return turned
+            return Turned(g, x2, group)  # the group is kept: ids are of living objects
+
+        return self.once(("turned", id(group), transforms), turn)
 
     def virtual(self, group: Family, noise: Noise, transforms: int = 1) -> Virtual:
         """Return ``(g, x2, y2, x3)``, shared by every term that asks for the same group, noise and count."""
-        key = ("virtual", id(group), noise if isinstance(noise, Hashable) else id(noise), transforms)
-        if key not in self._kept:
+
+        def see() -> tuple[Virtual, Noise]:
             turned = self.turned(group, transforms)
             physics = self.physics.repeat(transforms)
             stream = self.draws.repeat(transforms).of("virtual noise")
             y2 = noise.observe(physics.A(turned.x2), physics.measured, stream)
             x3 = self.reconstruct(y2, physics, draws=self.draws.later(transforms))
-            self._kept[key] = Virtual(turned.g, turned.x2, y2, x3), noise  # noise is kept: ids are of living objects
-        virtual: Virtual = self._kept[key][0]
-        return virtual
+            return Virtual(turned.g, turned.x2, y2, x3), noise  # noise is kept: ids are of living objects
 
-    def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        same = noise if isinstance(noise, Hashable) else id(noise)
+        return self.once(("virtual", id(group), same, transforms), see)[0]
+
+    def once(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """Return what ``make`` returns, computed the first time that something asks for ``key``."""
         if key not in self._kept:
             self._kept[key] = make()
-        kept: Tensor = self._kept[key]
+        kept: Kept = self._kept[key]
         return kept
 
     def nothing(self) -> Scalar:

@@ -1,11 +1,9 @@
 """Two noisy measurements out of one: f sees the first, the second judges."""
 
-import torch
-
 from nullsight.losses.base import Evidence, Loss
 from nullsight.losses.errors import UNIT_NORM, Scaling, mean_over
 from nullsight.noise import Recorruption
-from nullsight.types import Measurement, Scalar
+from nullsight.types import Measurement, Scalar, where_measured
 
 
 class Recorrupted(Loss):
@@ -37,11 +35,7 @@ class Recorrupted(Loss):
         """Return what f sees and what it is compared with, ``(batch, *measurement_shape)``; 0 where not measured."""
         seen, judged = self.recorruption.pair(evidence.y, evidence.draws.of("recorruption"))
         measured = evidence.physics.measured
-        if measured is None:
-            return seen, judged
-        return torch.where(measured, seen, torch.zeros_like(seen)), torch.where(
-            measured, judged, torch.zeros_like(seen)
-        )
+        return where_measured(seen, measured), where_measured(judged, measured)
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the estimate for a batch, in squared units of the measurement."""

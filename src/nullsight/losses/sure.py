@@ -87,11 +87,11 @@ class SURE(Loss):
         y = evidence.y
         with torch.no_grad():  # f does not move the level, which has an objective of its own
             variance, level = self.noise.variance_from(y), self.noise.levels()
-        h = evidence.physics.A(evidence.x1)
+        h = evidence.measured_again
         risk = (h - y).square() - variance + 2 * variance * self._diagonal(evidence)
         bend = 2 * float(level.gain) * float(level.sigma) ** 2
         if bend:
-            risk = risk - bend * self._second_diagonal(evidence, h)
+            risk = risk - bend * self._second_diagonal(evidence)
         return self._mean(risk, evidence)
 
     def objective(self, evidence: Evidence) -> Scalar:
@@ -106,17 +106,16 @@ class SURE(Loss):
 
     def _diagonal(self, evidence: Evidence) -> Tensor:
         def estimate() -> Tensor:
-            stream, counted = evidence.draws.of("sure probes"), self._counted(evidence)
-            h = evidence.physics.A(evidence.x1)
-            return self.divergence.diagonal(partial(_measured_again, evidence), evidence.y, h, counted, stream)
+            stream, again = evidence.draws.of("sure probes"), partial(_measure_again, evidence)
+            return self.divergence.diagonal(again, evidence.y, evidence.measured_again, self._counted(evidence), stream)
 
         return evidence.once(("diagonal", id(self)), estimate)
 
-    def _second_diagonal(self, evidence: Evidence, h: Measurement) -> Tensor:
-        y, counted, again = evidence.y, self._counted(evidence), partial(_measured_again, evidence)
+    def _second_diagonal(self, evidence: Evidence) -> Tensor:
+        y, counted, again = evidence.y, self._counted(evidence), partial(_measure_again, evidence)
         length = self.step * root_mean_square(y, counted)
         b = skewed(y, counted, evidence.draws.of("sure second probes"))
-        return b * (again(y + length * b) + again(y - length * b) - 2 * h) / length**2
+        return b * (again(y + length * b) + again(y - length * b) - 2 * evidence.measured_again) / length**2
 
     def _counted(self, evidence: Evidence) -> Tensor:
         counted = self.scaling.counted(evidence)
@@ -124,9 +123,9 @@ class SURE(Loss):
         return whole if counted is None else counted & whole
 
     def _mean(self, values: Tensor, evidence: Evidence) -> Scalar:
-        return mean_over(values, self._counted(evidence)) / self.scaling.measurement_unit(evidence) ** 2
+        return mean_over(values, self.scaling.counted(evidence)) / self.scaling.measurement_unit(evidence) ** 2
 
 
-def _measured_again(evidence: Evidence, y: Measurement) -> Measurement:
+def _measure_again(evidence: Evidence, y: Measurement) -> Measurement:
     # with the same draws, so that what is random in f stays as it was; evidence.start belongs to evidence.y alone
     return evidence.physics.A(evidence.reconstruct(y, evidence.physics, draws=evidence.draws))

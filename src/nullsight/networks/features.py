@@ -52,7 +52,27 @@ class RegularFeatures(Features):
 
 
 @dataclass(frozen=True)
-class NormFeatures(Features):
+class TurningFeatures(Features):
+    """``width`` trivial fields and ``width`` of each frequency up to a highest one; a subclass has the nonlinearity."""
+
+    frequency: int = 2
+
+    def __post_init__(self) -> None:
+        if self.frequency < 1:
+            raise InputError(
+                f"expected a highest frequency of at least 1, but {self.frequency} came: RegularFeatures has none"
+            )
+
+    def fields(self, group: FiniteGroup, width: int) -> Fields:
+        """Return the fields of frequency 0, 1, ..."""
+        return Fields(group, ((TrivialField(), width), *self._turning(width)))
+
+    def _turning(self, width: int) -> tuple[tuple[Field, int], ...]:
+        return tuple((IrreducibleField(k), width) for k in range(1, self.frequency + 1))
+
+
+@dataclass(frozen=True)
+class NormFeatures(TurningFeatures):
     """``width`` trivial fields with ReLU, and ``width`` of each frequency from 1 on, whose norm passes a ReLU.
 
     ``v relu(|v| - b) / |v|`` with a learned ``b`` a field: the C-ReLU of Worrall et al., "Harmonic networks", CVPR
@@ -65,22 +85,13 @@ class NormFeatures(Features):
         InputError: a frequency below 1.
     """
 
-    frequency: int = 2
-
-    def __post_init__(self) -> None:
-        _check(self.frequency)
-
-    def fields(self, group: FiniteGroup, width: int) -> Fields:
-        """Return the fields of frequency 0, 1, ..."""
-        return Fields(group, ((TrivialField(), width), *_turning(self.frequency, width)))
-
     def activation(self, group: FiniteGroup, width: int) -> nn.Module:
         """Return the ReLU of components that stay and of norms of others."""
         return NormReLU(self.fields(group, width))
 
 
 @dataclass(frozen=True)
-class GatedFeatures(Features):
+class GatedFeatures(TurningFeatures):
     """``width`` trivial fields with ReLU, and ``width`` of each frequency from 1 on, each with a gate.
 
     ``v sigmoid(s)``, where s is a trivial field of its own that is computed for nothing else: Weiler et al., "3D
@@ -93,19 +104,10 @@ class GatedFeatures(Features):
         InputError: a frequency below 1.
     """
 
-    frequency: int = 2
-
-    def __post_init__(self) -> None:
-        _check(self.frequency)
-
-    def fields(self, group: FiniteGroup, width: int) -> Fields:
-        """Return the fields of frequency 0, 1, ..."""
-        return Fields(group, ((TrivialField(), width), *_turning(self.frequency, width)))
-
     def before(self, group: FiniteGroup, width: int) -> Fields:
         """Return the same, with the gates after the trivial fields."""
         gates = (TrivialField(), width * self.frequency)
-        return Fields(group, ((TrivialField(), width), gates, *_turning(self.frequency, width)))
+        return Fields(group, ((TrivialField(), width), gates, *self._turning(width)))
 
     def activation(self, group: FiniteGroup, width: int) -> nn.Module:
         """Return the gates' nonlinearity."""
@@ -182,12 +184,3 @@ TABLE: dict[str, type[Features]] = {
     "norm_features": NormFeatures,
     "gated_features": GatedFeatures,
 }
-
-
-def _turning(frequency: int, width: int) -> tuple[tuple[Field, int], ...]:
-    return tuple((IrreducibleField(k), width) for k in range(1, frequency + 1))
-
-
-def _check(frequency: int) -> None:
-    if frequency < 1:
-        raise InputError(f"expected a highest frequency of at least 1, but {frequency} came: RegularFeatures has none")

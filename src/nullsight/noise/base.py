@@ -3,11 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from nullsight.draws import Stream
-from nullsight.types import InputError, Measurement
+from nullsight.types import InputError, Measurement, where_measured
 
 
 class Levels(NamedTuple):
@@ -62,5 +61,4 @@ class Noise(ABC):
 
     def observe(self, clean: Measurement, measured: Tensor | None, stream: Stream) -> Measurement:
         """Return a noisy measurement that is zero where nothing is measured (``measured`` as the physics has it)."""
-        noisy = self.sample(clean, stream)
-        return noisy if measured is None else torch.where(measured, noisy, torch.zeros_like(noisy))
+        return where_measured(self.sample(clean, stream), measured)

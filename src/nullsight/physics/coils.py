@@ -1,10 +1,11 @@
-"""What operators with several coils share: complex values as (re, im), sensitivities and what they do to images."""
+"""What operators of magnetic resonance imaging share: complex values as (re, im), masks, coil sensitivities."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from nullsight.physics.inpainting import truth_values
 from nullsight.types import InputError
 
 
@@ -43,6 +44,25 @@ def complex_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
             f"and the imaginary part along the channels (zeros for a real image)"
         )
     return 2, shape[1], shape[2]
+
+
+def frequency_mask(mask: Tensor, image_shape: tuple[int, int, int]) -> Tensor:
+    """Return which frequencies are measured, bool ``(1 or batch, 1, 1, height, width)``.
+
+    Args:
+        mask: zeros and ones, ``(height, width)``, ``(1 or batch, height, width)`` or as it is returned.
+        image_shape: ``(2, height, width)``.
+
+    Raises:
+        InputError: another shape, or values between 0 and 1.
+    """
+    wide = mask[None, None, None] if mask.ndim == 2 else mask[:, None, None] if mask.ndim == 3 else mask
+    if wide.ndim != 5 or tuple(wide.shape[1:]) != (1, 1, *image_shape[1:]):
+        raise InputError(
+            f"expected a mask of shape {image_shape[1:]} or (batch, {image_shape[1]}, {image_shape[2]}), but "
+            f"{tuple(mask.shape)} came: give one value for every spatial frequency, the zero frequency in the middle"
+        )
+    return truth_values(wide, "mask")
 
 
 def sensitivities(maps: Tensor, image_shape: tuple[int, int, int]) -> Tensor:

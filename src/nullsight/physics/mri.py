@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nullsight.draws import Draws
 from nullsight.physics.base import LinearPhysics, Physics
-from nullsight.physics.inpainting import truth_values
+from nullsight.physics.coils import complex_shape, frequency_mask
 from nullsight.types import Image, InputError, Measurement
 
 
@@ -35,20 +35,9 @@ class CartesianMRI(LinearPhysics):
     mask: Tensor
 
     def __init__(self, image_shape: Sequence[int], mask: Tensor) -> None:
-        shape = tuple(int(n) for n in image_shape)
-        if len(shape) != 3 or shape[0] != 2:
-            raise InputError(
-                f"expected a complex image (2, height, width) with channels re and im, but {shape} came: stack the "
-                f"real and the imaginary part along the channels (zeros for a real image)"
-            )
+        shape = complex_shape(image_shape)
         super().__init__(shape, (1, *shape))
-        wide = mask[None, None, None] if mask.ndim == 2 else mask[:, None, None] if mask.ndim == 3 else mask
-        if wide.ndim != 5 or tuple(wide.shape[1:]) != (1, 1, *shape[1:]):
-            raise InputError(
-                f"expected a mask of shape {shape[1:]} or (batch, {shape[1]}, {shape[2]}), but {tuple(mask.shape)} "
-                f"came: give one value for every spatial frequency, the zero frequency in the middle"
-            )
-        self.register_buffer("mask", truth_values(wide, "mask"))
+        self.register_buffer("mask", frequency_mask(mask, shape))
 
     @property
     def measured(self) -> Tensor:

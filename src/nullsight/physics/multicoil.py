@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from nullsight.physics.base import Iterative, Physics
-from nullsight.physics.coils import as_complex, as_parts, combine, complex_shape, sensitivities
-from nullsight.physics.inpainting import truth_values
+from nullsight.physics.coils import as_complex, as_parts, combine, complex_shape, frequency_mask, sensitivities
 from nullsight.types import Image, InputError, Measurement
 
 
@@ -51,17 +50,12 @@ class MultiCoilMRI(Iterative):
         shape = complex_shape(image_shape)
         wide = sensitivities(maps, shape)
         super().__init__(shape, (wide.shape[1], *shape))
-        seen = mask[None, None, None] if mask.ndim == 2 else mask[:, None, None] if mask.ndim == 3 else mask
-        if seen.ndim != 5 or tuple(seen.shape[1:]) != (1, 1, *shape[1:]):
-            raise InputError(
-                f"expected a mask of shape {shape[1:]} or (batch, {shape[1]}, {shape[2]}), but {tuple(mask.shape)} "
-                f"came: give one value for every spatial frequency, the zero frequency in the middle"
-            )
+        seen = frequency_mask(mask, shape)
         if iterations < 1:
             raise InputError(f"expected at least 1 iteration, but {iterations} came: 20 is a common start")
         self.iterations = iterations
         self.register_buffer("maps", wide)
-        self.register_buffer("mask", truth_values(seen, "mask"))
+        self.register_buffer("mask", seen)
 
     @property
     def measured(self) -> Tensor:

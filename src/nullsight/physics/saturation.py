@@ -1,10 +1,9 @@
 """Detectors that saturate: beyond a value they only tell that there was more."""
 
-import torch
 from torch import Tensor
 
 from nullsight.physics.base import Linearized, LinearPhysics, Physics, stated_error
-from nullsight.types import Image, InputError, Measurement, check_batch
+from nullsight.types import Image, InputError, Measurement, check_batch, where_measured
 
 
 class Saturation(Physics):
@@ -28,6 +27,7 @@ class Saturation(Physics):
         InputError: numbers that leave no range.
 
     Example:
+        >>> import torch
         >>> from nullsight.physics.inpainting import Inpainting
         >>> physics = Saturation(Inpainting((1, 2), torch.ones(2)), high=1.0)
         >>> y = physics.A(torch.tensor([[[0.5, 3.0]]]))
@@ -74,14 +74,10 @@ class Saturation(Physics):
         """Return the linear operator, ``y``, and 1 for values in range, 0 for others."""
         check_batch(y, self.measurement_shape, "measurement")
         inside = (y > self.low + self.margin) & (y < self.high - self.margin)
-        return Linearized(self.physics, y, self._seen(inside.to(y.dtype)))
+        return Linearized(self.physics, y, where_measured(inside.to(y.dtype), self.measured))
 
     def _measure(self, x: Image) -> Measurement:
-        return self._seen(self.physics.A(x).clamp(self.low, self.high))
+        return where_measured(self.physics.A(x).clamp(self.low, self.high), self.measured)
 
     def _invert(self, y: Measurement) -> Image:
         return self.physics.A_dagger(y)
-
-    def _seen(self, values: Measurement) -> Measurement:
-        measured = self.measured
-        return values if measured is None else torch.where(measured, values, torch.zeros_like(values))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nullsight.physics.base import Linearized, LinearPhysics, Physics, stated_error
-from nullsight.types import Image, InputError, Measurement, check_batch
+from nullsight.types import Image, InputError, Measurement, check_batch, where_measured
 
 _LEAST = -20.0  # exponent: attenuation is not negative, and what an untrained network makes must not overflow float32
 
@@ -93,22 +93,18 @@ class Transmission(Physics):
         counts = self._counts(y)
         best = self.photons**2 / (self.photons + self.sigma**2)
         weights = (counts**2 / (counts + self.sigma**2) / best).clamp_max(1)
-        return Linearized(self.projector, self._line_integrals(y), self._seen(weights))
+        return Linearized(self.projector, self._line_integrals(y), where_measured(weights, self.measured))
 
     def _measure(self, x: Image) -> Measurement:
         exponent = (self.attenuation * self.projector.A(x)).clamp_min(_LEAST)
-        return self._seen(self.photons * torch.exp(-exponent))
+        return where_measured(self.photons * torch.exp(-exponent), self.measured)
 
     def _invert(self, y: Measurement) -> Image:
         return self.projector.A_dagger(self._line_integrals(y))
 
     def _line_integrals(self, y: Measurement) -> Measurement:
-        return self._seen(-torch.log(self._counts(y) / self.photons) / self.attenuation)
+        return where_measured(-torch.log(self._counts(y) / self.photons) / self.attenuation, self.measured)
 
     def _counts(self, y: Measurement) -> Measurement:
         bent = self.floor + y.clamp(0, 2 * self.floor) ** 2 / (4 * self.floor)
         return torch.where(y < 2 * self.floor, bent, y)
-
-    def _seen(self, values: Measurement) -> Measurement:
-        measured = self.measured
-        return values if measured is None else torch.where(measured, values, torch.zeros_like(values))

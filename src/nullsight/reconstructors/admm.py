@@ -7,8 +7,8 @@ from nullsight.linalg import inner
 from nullsight.noise import Noise
 from nullsight.reconstructors.priors import Prior, solved
 from nullsight.reconstructors.problems import along
-from nullsight.reconstructors.variational import NOISELESS, Objective, State, Variational
-from nullsight.types import Image, InputError
+from nullsight.reconstructors.variational import NOISELESS, Objective, State, Variational, check_penalty
+from nullsight.types import Image
 
 
 class Admm(Variational):
@@ -59,10 +59,8 @@ class Admm(Variational):
         iterations: int = 500,
         tolerance: float = 1e-4,
     ) -> None:
-        super().__init__(prior, weight, noise, iterations, tolerance)
-        if not 0 < penalty < float("inf"):
-            raise InputError(f"expected a penalty above 0, but {penalty} came: 1 is a common start")
-        self.penalty = penalty
+        super().__init__(prior, weight, noise, iterations=iterations, tolerance=tolerance)
+        self.penalty = check_penalty(penalty)
 
     def _begin(self, objective: Objective, u: Image) -> State:
         v = objective.physics.A(u)

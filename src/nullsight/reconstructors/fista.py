@@ -4,10 +4,8 @@ import torch
 from torch import Tensor
 
 from nullsight.linalg import inner
-from nullsight.noise import Noise
-from nullsight.reconstructors.priors import Prior
 from nullsight.reconstructors.proximal_gradient import descend
-from nullsight.reconstructors.variational import NOISELESS, Objective, State, Variational, relative
+from nullsight.reconstructors.variational import Objective, State, Variational, relative
 from nullsight.types import Image
 
 
@@ -35,17 +33,6 @@ class Fista(Variational):
         >>> from nullsight.reconstructors.wavelets import Wavelets
         >>> f = Fista(Wavelets("db4", levels=2), weight=1e-3)
     """
-
-    def __init__(
-        self,
-        prior: Prior,
-        weight: float = 1.0,
-        noise: Noise = NOISELESS,
-        *,
-        iterations: int = 500,
-        tolerance: float = 1e-4,
-    ) -> None:
-        super().__init__(prior, weight, noise, iterations, tolerance)
 
     def _begin(self, objective: Objective, u: Image) -> State:
         return u, u, torch.ones_like(inner(u, u))

@@ -66,8 +66,7 @@ class Penalised(Fit):
 
     def __post_init__(self) -> None:
         """Refuse weights that are not above 0."""
-        if not (isfinite(self.weight) and self.weight > 0):
-            raise InputError(f"expected a weight above 0, but {self.weight} came: take Exact() for no smoothing at all")
+        _check_weight(self.weight)
 
     def settle(self, e: Measurement, y: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
         """Return ``e / (1 + step / (weight |A|^2))``."""
@@ -122,8 +121,7 @@ class Likelihood(Fit):
 
     def __post_init__(self) -> None:
         """Refuse weights that are not above 0."""
-        if not (isfinite(self.weight) and self.weight > 0):
-            raise InputError(f"expected a weight above 0, but {self.weight} came: take Exact() for no smoothing at all")
+        _check_weight(self.weight)
 
     def settle(self, e: Measurement, y: Measurement, step: Tensor, scale: Tensor, norm: float) -> Measurement:
         """Return ``y - v`` for the likely clean measurement v near ``y - e``."""
@@ -132,3 +130,8 @@ class Likelihood(Fit):
 
 
 FITS: dict[str, type[Fit]] = {"exact": Exact, "penalised": Penalised, "within": Within, "likelihood": Likelihood}
+
+
+def _check_weight(weight: float) -> None:
+    if not (isfinite(weight) and weight > 0):
+        raise InputError(f"expected a weight above 0, but {weight} came: take Exact() for no smoothing at all")

@@ -3,11 +3,11 @@
 from torch import Tensor
 
 from nullsight.noise import Noise
-from nullsight.reconstructors.misfits import Squares
+from nullsight.reconstructors.misfits import squares
 from nullsight.reconstructors.priors import Prior, solved
 from nullsight.reconstructors.problems import along
-from nullsight.reconstructors.variational import NOISELESS, Objective, State, Variational, relative
-from nullsight.types import Image, InputError
+from nullsight.reconstructors.variational import NOISELESS, Objective, State, Variational, check_penalty, relative
+from nullsight.types import Image
 
 
 class HalfQuadratic(Variational):
@@ -46,17 +46,15 @@ class HalfQuadratic(Variational):
         iterations: int = 100,
         tolerance: float = 1e-4,
     ) -> None:
-        super().__init__(prior, weight, noise, iterations, tolerance)
-        if not 0 < penalty < float("inf"):
-            raise InputError(f"expected a penalty above 0, but {penalty} came: 1 is a common start")
-        self.penalty = penalty
+        super().__init__(prior, weight, noise, iterations=iterations, tolerance=tolerance)
+        self.penalty = check_penalty(penalty)
 
     def _begin(self, objective: Objective, u: Image) -> State:
         return (u,)
 
     def _advance(self, objective: Objective, state: State) -> tuple[State, Tensor]:
         (z,) = state
-        found = squares(objective)
+        found = squares(objective.misfit)
         mu = self.penalty * objective.steepness(found.usual_curvature())
         pull = along(mu, z)
         u = solved(
@@ -65,13 +63,3 @@ class HalfQuadratic(Variational):
         )
         new = objective.prox(u, 1 / mu)
         return (new,), relative(new - z, new)
-
-
-def squares(objective: Objective) -> Squares:
-    """Return the weighted squares that the data are fitted by; InputError where they are not."""
-    if not isinstance(objective.misfit, Squares):
-        raise InputError(
-            "expected a noise whose log-likelihood is quadratic, but that of counts alone is not: take Admm, or state "
-            "PoissonGaussian noise"
-        )
-    return objective.misfit

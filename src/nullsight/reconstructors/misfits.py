@@ -121,6 +121,16 @@ class Counts(Misfit):
         return 1 / positive((self.gain * self.y.clamp_min(0)).flatten(1).mean(1))
 
 
+def squares(found: Misfit) -> Squares:
+    """Return the same misfit as weighted squares; InputError where it is none."""
+    if not isinstance(found, Squares):
+        raise InputError(
+            "expected a noise whose log-likelihood is quadratic, but that of counts alone is not: take Admm, or state "
+            "PoissonGaussian noise"
+        )
+    return found
+
+
 def misfit(noise: Noise, y: Measurement, unit: Tensor) -> Misfit:
     """Return how far clean measurements are from ``y`` under a noise model.
 

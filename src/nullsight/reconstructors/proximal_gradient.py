@@ -2,9 +2,8 @@
 
 from torch import Tensor
 
-from nullsight.noise import Noise
-from nullsight.reconstructors.priors import Prior
-from nullsight.reconstructors.variational import NOISELESS, Objective, State, Variational, relative
+from nullsight.reconstructors.problems import along
+from nullsight.reconstructors.variational import Objective, State, Variational, relative
 from nullsight.types import Image
 
 
@@ -37,17 +36,6 @@ class ProximalGradient(Variational):
         True
     """
 
-    def __init__(
-        self,
-        prior: Prior,
-        weight: float = 1.0,
-        noise: Noise = NOISELESS,
-        *,
-        iterations: int = 500,
-        tolerance: float = 1e-4,
-    ) -> None:
-        super().__init__(prior, weight, noise, iterations, tolerance)
-
     def _begin(self, objective: Objective, u: Image) -> State:
         return (u,)
 
@@ -60,5 +48,4 @@ class ProximalGradient(Variational):
 def descend(objective: Objective, u: Image) -> Image:
     """Return ``prox(u - grad d(u) / L, weight / L)``; InputError for a noise without a bounded curvature."""
     step = 1 / objective.steepness(objective.misfit.curvature())
-    shaped = step.reshape(-1, *[1] * (u.ndim - 1))
-    return objective.prox(u - shaped * objective.gradient(u), step)
+    return objective.prox(u - along(step, u) * objective.gradient(u), step)

@@ -6,7 +6,7 @@ from nullsight.draws import Draws
 from nullsight.noise import Noise
 from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
-from nullsight.reconstructors.misfits import Squares, misfit
+from nullsight.reconstructors.misfits import misfit, squares
 from nullsight.reconstructors.priors import Quadratic, Size, solved
 from nullsight.reconstructors.problems import along, brightness, linear
 from nullsight.reconstructors.variational import NOISELESS
@@ -49,12 +49,7 @@ class Tikhonov(Reconstructor):
         operator = linear(physics)
         with torch.no_grad():
             scale = brightness(physics.A_dagger(y) if start is None else start)
-            found = misfit(self.noise, y, along(scale, y) * physics.norm())
-        if not isinstance(found, Squares):
-            raise InputError(
-                "expected a noise whose log-likelihood is quadratic, but that of counts alone is not: take Admm, or "
-                "state PoissonGaussian noise"
-            )
+            found = squares(misfit(self.noise, y, along(scale, y) * physics.norm()))
         weights = along(scale, y) ** 2 * found.weights.detach()
         return solved(
             lambda x: operator.A_adjoint(weights * operator.A(x)) + self.weight * self.penalty.normal(x),

@@ -102,7 +102,15 @@ class Variational(Reconstructor, ABC):
     begin at ``A_dagger y``. Gradients reach ``y`` and the weights of a prior that has some; else there are none.
     """
 
-    def __init__(self, prior: Prior, weight: float, noise: Noise, iterations: int, tolerance: float) -> None:
+    def __init__(
+        self,
+        prior: Prior,
+        weight: float = 1.0,
+        noise: Noise = NOISELESS,
+        *,
+        iterations: int = 500,
+        tolerance: float = 1e-4,
+    ) -> None:
         super().__init__()
         if not 0 < weight < float("inf"):
             raise InputError(f"expected a weight above 0, but {weight} came: take LinearInverse for no prior at all")
@@ -155,6 +163,13 @@ class Variational(Reconstructor, ABC):
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
         return self.solve(y, physics, start=start, draws=draws).x
+
+
+def check_penalty(penalty: float) -> float:
+    """Return what holds two copies of an image together; InputError where it is not above 0."""
+    if not 0 < penalty < float("inf"):
+        raise InputError(f"expected a penalty above 0, but {penalty} came: 1 is a common start")
+    return penalty
 
 
 def relative(difference: Tensor, of: Tensor) -> Tensor:
