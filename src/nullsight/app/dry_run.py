@@ -1,5 +1,6 @@
 """Try a recipe for a few steps and say what a whole run would take: ``nullsight fit --dry-run``."""
 
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,8 @@ from nullsight.physics.base import Physics
 from nullsight.schema import Recipe
 from nullsight.training import Observer, train
 from nullsight.training.held_out import See
+from nullsight.training.plan import LOOKS
+from nullsight.training.settings import Settings
 
 _STEPS = 4  # the first warms up (memory is taken, kernels are chosen) and is not counted
 
@@ -72,7 +75,8 @@ class _Timed:
 def dry_run(recipe: Recipe, root: Path) -> Outcome:
     """Take a few steps of the recipe's training and say what a whole run would take; nothing is written.
 
-    With a budget in minutes the plan is the one that ``fit`` would make: it times steps in the same way.
+    With a budget in minutes the plan is about the one that ``fit`` would make: it times steps in the same way, and what
+    looks will take is left out.
 
     Args:
         recipe: as read.
@@ -108,8 +112,9 @@ def _lines(ready: Ready, glance: _Glance, preparation: float, looking: float) ->
     weights = sum(p.numel() for p in ready.experiment.reconstructor.parameters())
     per_epoch = -(-len(data) // settings.batch_size)
     look = looking + _held_out_seconds(ready.held_out, glance.seconds, settings.batch_size)
-    looks = glance.steps / settings.evaluate_every if settings.evaluate_every else 20
-    total = preparation + glance.steps * glance.seconds + looks * look
+    steps = without_looks(settings, glance.steps, glance.seconds, look)
+    looks = steps / settings.evaluate_every if settings.evaluate_every else LOOKS
+    total = preparation + steps * glance.seconds + looks * look
     name, amount = settings.budget
     return [
         f"{len(data)} measurements of shape {physics.measurement_shape}, images {physics.image_shape}, {weights} "
@@ -118,9 +123,25 @@ def _lines(ready: Ready, glance: _Glance, preparation: float, looking: float) ->
         f"{per_epoch} steps {_time(per_epoch * glance.seconds)}, preparation {_time(preparation)}, each look at "
         f"held-out and test measurements {_time(look)}",
         f"peak memory {_memory(physics)}",
-        f"the recipe's {amount:g} {name} are {glance.steps} steps, in all about {_time(total)}",
+        f"the recipe's {amount:g} {name} are {steps} steps, in all about {_time(total)}",
         f"the loss after {len(glance.ends)} steps is {glance.loss:.4g}; nothing was written",
     ]
+
+
+def without_looks(settings: Settings, steps: int, seconds: float, look: float) -> int:
+    """Return how many of so many steps are left where looks take their part of a budget in minutes; at least one.
+
+    Args:
+        settings: of the training.
+        steps: that fit where nothing is looked at.
+        seconds: of a step.
+        look: seconds of a look.
+    """
+    if settings.minutes is None:
+        return steps
+    if settings.evaluate_every is None:
+        return max(1, math.floor(steps - LOOKS * look / seconds))
+    return max(1, math.floor(steps / (1 + look / (seconds * settings.evaluate_every))))
 
 
 def _held_out_seconds(held_out: MeasurementSet | None, step: float, batch_size: int) -> float:

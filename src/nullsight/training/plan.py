@@ -24,7 +24,7 @@ class Plan:
         evaluate_every: steps between evaluations.
         log_every: steps a line of metrics is the mean of.
         budget: what was asked for, such as ``("minutes", 10)``.
-        seconds_per_step: as timed, evaluations and checkpoints included; None where nothing was timed.
+        seconds_per_step: as timed, evaluations included and checkpoints not; None where nothing was timed.
         preparation_minutes: before the first step, as it was counted.
         trajectory: the settings that a continuation must share.
     """
@@ -63,13 +63,18 @@ def make_plan(
     """Return the plan of a fresh run of ``steps`` steps."""
     return Plan(
         steps=steps,
-        evaluate_every=settings.evaluate_every or max(1, math.ceil(steps / LOOKS)),
-        log_every=settings.log_every or max(1, math.ceil(steps / _LINES)),
+        evaluate_every=every(settings.evaluate_every, steps, LOOKS),
+        log_every=every(settings.log_every, steps, _LINES),
         budget=settings.budget,
         seconds_per_step=seconds,
         preparation_minutes=preparation,
         trajectory=trajectory,
     )
+
+
+def every(given: int | None, steps: int, times: int) -> int:
+    """Return what is given, else after how many steps something is done that is done at most so many times a run."""
+    return given or max(1, math.ceil(steps / times))
 
 
 def planned_steps(settings: Settings, per_epoch: int) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from nullsight.training.loop import Loop
-from nullsight.training.plan import LOOKS, Plan, make_plan, planned_steps, steps_in
+from nullsight.training.plan import LOOKS, Plan, every, make_plan, planned_steps, steps_in
 from nullsight.types import InputError
 
 _LEAST = 3  # timed steps, after one that warms up
@@ -16,7 +16,8 @@ _SHARE = 0.03  # of the budget may go into timing, once the least is done
 def plan_for(loop: Loop, trajectory: dict[str, Any]) -> tuple[Plan, dict[str, float]]:
     """Return the plan of a fresh run and the scores before its first step.
 
-    With a budget in minutes the preparation up to here counts, and so will the evaluations.
+    With a budget in minutes the preparation up to here counts, and so will the evaluations. Where that leaves no time,
+    one step is planned, and the display says so.
     """
     settings, backend = loop.settings, loop.backend
     before = time.monotonic()
@@ -25,12 +26,12 @@ def plan_for(loop: Loop, trajectory: dict[str, Any]) -> tuple[Plan, dict[str, fl
     steps, seconds = planned_steps(settings, loop.order.per_epoch), None
     if steps is None:
         seconds = seconds_per_step(loop, settings.budget[1])
-        left = settings.budget[1] - loop.minutes()
         if settings.evaluate_every is None:
-            left -= LOOKS * look / 60
+            steps = _steps_left(loop, settings.budget[1], LOOKS * look, seconds)
+            seconds += look / every(None, steps, LOOKS)  # what a continuation reckons with
         else:
             seconds += look / settings.evaluate_every
-        steps = steps_in(left, seconds)
+            steps = _steps_left(loop, settings.budget[1], 0.0, seconds)
     preparation = (time.monotonic() - loop.began) / 60
     plan = make_plan(settings, steps, seconds, preparation, trajectory)
     return backend.from_first(lambda: plan), scores
@@ -38,6 +39,8 @@ def plan_for(loop: Loop, trajectory: dict[str, Any]) -> tuple[Plan, dict[str, fl
 
 def lengthened_plan(loop: Loop, plan: Plan) -> Plan:
     """Return the plan of a run that goes on with another budget, which counts from the run's beginning.
+
+    Of minutes the run has had those up to its last checkpoint and those of getting ready to go on.
 
     Raises:
         InputError: the run is beyond that budget already.
@@ -47,7 +50,7 @@ def lengthened_plan(loop: Loop, plan: Plan) -> Plan:
     name, value = settings.budget
     if steps is None:
         seconds = seconds or seconds_per_step(loop, value)
-        steps = state.step + (steps_in(value - state.minutes, seconds) if value > state.minutes else -1)
+        steps = state.step + (_steps_left(loop, value, 0.0, seconds) if value > state.minutes else -1)
     if steps < state.step:
         raise InputError(
             f"expected a budget above the {state.step} steps ({state.minutes:.1f} minutes) that this run has had, "
@@ -77,3 +80,16 @@ def seconds_per_step(loop: Loop, minutes: float) -> float:
         spent, count = spent + time.monotonic() - before, count + 1
     loop.state.restore(snapshot, "the run")
     return spent / count
+
+
+def _steps_left(loop: Loop, minutes: float, looks: float, seconds: float) -> int:
+    """Return how many steps of so many seconds fit into what is left of the minutes after ``looks`` seconds of looks.
+
+    At least one, and the display says so where there is no time for it.
+    """
+    left = minutes - loop.minutes() - looks / 60
+    if left <= 0:
+        loop.display.note(
+            f"getting ready and looking at the run take all of its {minutes:g} minutes: one step is taken; give it more"
+        )
+    return steps_in(left, seconds)
