@@ -32,7 +32,8 @@ class BankEquivariance(Growing, Loss):
     Plain :class:`~nullsight.losses.Equivariance` has ``v = x1 = f(y)`` of the moment and its gradient goes through
     both sides. Here v is kept from before, so that a step takes one pass of f instead of two and the target cannot
     give way. The bank begins with ``start`` and each image is renewed, now and then, with what the averaged (EMA)
-    reconstructor makes of the sample's measurement, where ``refresh`` allows it. In evaluation, and so for held-out
+    reconstructor, or f itself in a run that keeps no average, makes of the sample's measurement, where ``refresh``
+    allows it. In evaluation, and so for held-out
     measurements, ``v = f(y)``, which says how consistent f is with itself: it is written down and chooses no weights.
     The detached target is the one of Chen, Tachella, Davies, "Equivariant Imaging", ICCV 2021, equation (5), without
     its first gradient.
@@ -54,7 +55,8 @@ class BankEquivariance(Growing, Loss):
             one the bank becomes what f makes anyhow, and f learns nothing more. None: 1/2 where ``start`` is given,
             else 1.
         constraint: what virtual images may be; projected upon after turning, as interpolation overshoots at edges.
-        noise: what virtual measurements get: that of the real ones, drawn anew at each step.
+        noise: what virtual measurements get: that of the real ones, drawn anew whenever one is made: at each step, or,
+            where some are kept ready, once for each of these.
         error: how far two images are apart.
         scaling: their unit.
 
