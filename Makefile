@@ -54,6 +54,7 @@ bench: $(READY)
 
 bench-race: $(READY) $(PEERS_READY)
 	$(BIN)/python benchmarks/slow/time_to_quality.py
+	$(BIN)/python benchmarks/write_page.py
 
 clean:
 	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -51,6 +51,10 @@ class Bench:
         self.image = smooth(size)
         self.y = self.physics.A(self.image[None, None])
 
+    def beside_deepinverse(self) -> tuple[list[str], list[Row]]:
+        """Return how far the others are from ours, and the rows of all batches; PeerError where the peer fails."""
+        return self.agreement(), [row for batch in BATCHES for row in self.against_deepinverse(batch)]
+
     def agreement(self) -> list[str]:
         """Return how far the others' projections and images of a smooth image are from ours, a sentence each."""
         pairs = {}
@@ -131,13 +135,12 @@ def main(words: list[str] | None = None) -> None:
         for size in chosen.sizes:
             bench = Bench(size, peer, chosen.seconds, chosen.rounds)
             try:
-                notes += bench.agreement()
-                found = [row for batch in BATCHES for row in bench.against_deepinverse(batch)]
+                said, found = bench.beside_deepinverse()
             except PeerError as error:
                 print(error)
                 bench.peer = peer = None
-                notes += bench.agreement()
-                found = [row for batch in BATCHES for row in bench.against_deepinverse(batch)]
+                said, found = bench.beside_deepinverse()
+            notes += said
             rows += [*found, *bench.against_skimage()]
     if peer is not None:
         peer.close()

@@ -34,8 +34,8 @@ cancels), the same losses and rotations, as `nullsight fit` takes the step, with
 from before; enlarging by two and the convolution after it are one transposed convolution, which is the same map. Memory
 order and precision are settings of our training; DeepInverse's step has its defaults, float32. The last row is the
 step of the design that reconstructs best, against the same step of DeepInverse: the mean over 8 passes through the
-data, in which every virtual problem is made anew and every image of the bank judged and renewed once; on phantoms, for
-which total variation may stop earlier than for real slices."""
+data, in which every virtual problem is made anew and every image of the bank is judged once, and renewed where its
+rule allows it; on phantoms, for which total variation may stop earlier than for real slices."""
 
 
 def unet_loop(size: int, width: int, depth: int, precision: str, channels_last: bool) -> tuple[Loop, int]:
