@@ -135,7 +135,7 @@ class Alternating(Helper):
         f: any reconstructor.
         rounds: of a data step and a projection each, >= 1.
         data: the data step.
-        constraint: which images are allowed.
+        constraint: which images are allowed; complex ones, or such with negative values, need ``AnyValue``.
 
     Raises:
         InputError: fewer than one round.
