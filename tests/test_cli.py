@@ -236,10 +236,15 @@ def test_table_trains_scores_and_goes_on(shell: Shell, tmp_path: Path) -> None:
     assert result["command"] == "nullsight table toy_table training.steps=1" and result["test_images"] == 3
     assert "over measurement consistency" in shell.out
     made = {path: path.stat().st_mtime_ns for path in Path("runs").rglob("*.safetensors")}
-    shutil.rmtree("runs/toy_table/supervised")
+    shutil.rmtree("runs/toy_table/supervised/checkpoints")  # as if killed while the first one was written
+    Path("runs/toy_table/supervised/checkpoints/.writing-step-000000001").mkdir(parents=True)
+    about = Path("runs/toy_table/equivariant_imaging/about.json")
+    about.write_text(json.dumps({**json.loads(about.read_text()), "commit": "0ld", "date": "2001-02-03T04:05:06"}))
     assert shell("table", "toy_table", "training.steps=1") == 0 and shell.out.count("is finished") == 2
     again = json.loads(Path("results/toy_table.json").read_text())
     assert [row["psnr"] for row in again["methods"]] == [row["psnr"] for row in result["methods"]]
+    made_by = [(row.get("commit"), row.get("date")) for row in again["methods"]]
+    assert made_by == [("0ld", "2001-02-03"), *[(None, None)] * 3]  # of its training, not of its scoring
     assert all(p.stat().st_mtime_ns == when for p, when in made.items() if "supervised" not in str(p))
     assert "training.steps" in shell.refused("table", "toy_table", "training.steps=2")
     (folder / "other.toml").write_text('base = "common.toml"\n' + LOSS)
@@ -250,6 +255,10 @@ def test_table_trains_scores_and_goes_on(shell: Shell, tmp_path: Path) -> None:
     assert [row["psnr"] for row in more["methods"][:4]] == [row["psnr"] for row in result["methods"]]
     assert "did you mean 'other'" in shell.refused("table", "toy_table", "training.steps=1", "--only", "othre")
     assert "recipes" in shell.refused("table", "runs")
+    Path("results/toy_table.json").write_text(json.dumps({**more, "machine": "another"}))
+    shutil.rmtree("runs/toy_table/other")
+    assert "the same machine" in shell.refused("table", "toy_table", "training.steps=1", "--only", "other")
+    assert not Path("runs/toy_table/other").exists()  # nothing is trained that could not be written down
 
 
 def test_recipe_without_parts_takes_defaults(shell: Shell, tmp_path: Path) -> None:

@@ -244,6 +244,11 @@ def test_methods_of_another_commit_say_so() -> None:
     assert merged["commit"] == new["commit"]
     assert (merged["methods"][0]["commit"], merged["methods"][0]["date"]) == ("abc1234", "2026-01-02")
     assert "commit" not in merged["methods"][1]
+    data, truth = _world()
+    found = ev.evaluate(_half, data, truth, name="half", baselines={})
+    for commit, known in (("7654321", ("7654321", "2025-12-31")), (SETTING.commit, (None, None))):
+        [row] = ev.to_result(found, SETTING, {"half": ev.Method(commit=commit, date="2025-12-31")})["methods"]
+        assert (row.get("commit"), row.get("date")) == known
     third = ev.merge({**merged, "commit": "def5678"}, _result("other", 0.7))["methods"]
     assert [row.get("commit") for row in third] == ["abc1234", "def5678", None]
 

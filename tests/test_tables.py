@@ -108,13 +108,13 @@ def test_the_page_has_the_papers_figures_and_the_distance_to_the_input(tmp_path:
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_results_name_no_commit_of_another_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nullsight.app import results_file
+    from nullsight.app import results_file, runs
 
     git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
         subprocess.run([*git, *words], check=True)
     for place, known in ((tmp_path / "lib" / "nullsight", False), (tmp_path / "src" / "nullsight", True)):
         (place / "app").mkdir(parents=True)
-        monkeypatch.setattr(results_file, "__file__", str(place / "app" / "results_file.py"))
+        monkeypatch.setattr(runs, "__file__", str(place / "app" / "runs.py"))
         commit = results_file.setting(Recipe(), "nullsight table").commit
         assert (commit != "unknown") == known

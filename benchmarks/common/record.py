@@ -13,8 +13,7 @@ from typing import Any
 
 import torch
 
-from nullsight.app.results_file import commit
-from nullsight.app.runs import processor
+from nullsight.app.runs import commit, processor
 from nullsight.storage import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]

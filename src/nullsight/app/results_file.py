@@ -1,13 +1,12 @@
 """What a results file says besides scores: how a method came about, and on what."""
 
 import os
-import subprocess
 import time
 from pathlib import Path
 
 import torch
 
-from nullsight.app.runs import processor, rebuild
+from nullsight.app.runs import commit, processor, read_about, rebuild
 from nullsight.evaluation import Method, Setting
 from nullsight.schema import Recipe
 from nullsight.training import Run
@@ -26,6 +25,7 @@ def method_notes(
         helpers: the names of those used at test time.
     """
     experiment, _, _ = rebuild(folder)
+    about = read_about(folder)
     return Method(
         uses_truth=bool(experiment.loss.needs_truth),
         helpers=helpers,
@@ -34,6 +34,8 @@ def method_notes(
         seeds=(run.settings.seed,),
         recipe=recipe or os.path.relpath(folder / "recipe.toml"),
         psnr_train_mean=train_psnr,
+        commit=about.get("commit"),
+        date=str(about.get("date", ""))[:10],
     )
 
 
@@ -58,15 +60,3 @@ def setting(recipe: Recipe, command: str) -> Setting:
         date=time.strftime("%Y-%m-%d"),
         command=command,
     )
-
-
-def commit() -> str:
-    """Return the short hash of the checkout that this package is in, or "unknown"."""
-    here = Path(__file__).resolve().parents[1]
-    command = ["git", "-C", str(here), "rev-parse", "--show-toplevel", "--short", "HEAD"]
-    try:
-        top, commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        return "unknown"
-    # installed in an environment inside another project, git would name that one's
-    return commit if (Path(top) / "src" / "nullsight").resolve() == here else "unknown"

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import subprocess
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -89,6 +90,7 @@ def about(sources: dict[str, str], threads: int | None = None) -> dict[str, Any]
     """Return what is known of the program, the machine and the data (checksums by path)."""
     return {
         "nullsight": version("nullsight"),
+        "commit": commit(),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "machine": processor(),
@@ -123,6 +125,18 @@ def processor() -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else (platform.processor() or platform.machine())
+
+
+def commit() -> str:
+    """Return the short hash of the checkout that this package is in, or "unknown"."""
+    here = Path(__file__).resolve().parents[1]
+    command = ["git", "-C", str(here), "rev-parse", "--show-toplevel", "--short", "HEAD"]
+    try:
+        top, commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return "unknown"
+    # installed in an environment inside another project, git would name that one's
+    return commit if (Path(top) / "src" / "nullsight").resolve() == here else "unknown"
 
 
 def rebuild(folder: Path, overrides: tuple[str, ...] = ()) -> tuple[Experiment, Recipe, dict[str, torch.Tensor]]:

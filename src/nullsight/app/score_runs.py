@@ -57,10 +57,11 @@ class Scored:
         return f"scored on {self.source}"
 
     def timed(self, name: str, note: Method) -> Method:
-        """Return the note on a run; where there was nothing to train, its minutes are those of reconstructing."""
+        """Return the note on a run; where there was nothing to train, minutes and commit are those of the scoring."""
         if self.runs[name].plan.steps > 0:
             return note
-        return replace(note, minutes=round(self.evaluation.scores(name).seconds / 60, 3), seeds=())
+        minutes = round(self.evaluation.scores(name).seconds / 60, 3)
+        return replace(note, minutes=minutes, seeds=(), commit=None, date=None)
 
 
 def score(

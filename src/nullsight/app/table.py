@@ -8,15 +8,16 @@ from nullsight.app.fit_recipe import fit_recipe, keep_untrained, resume_run
 from nullsight.app.helpers import Helpers, run_owners
 from nullsight.app.prepare import prepare
 from nullsight.app.results_file import method_notes, setting
-from nullsight.app.runs import differing, load
+from nullsight.app.runs import RECIPE, differing, load
 from nullsight.app.score_runs import score, training_psnr
 from nullsight.app.simulate_recipe import simulate_recipe
 from nullsight.assemble import place
-from nullsight.evaluation import markdown_table, to_result, write_result
+from nullsight.evaluation import check_setting, markdown_table, to_result, write_result
 from nullsight.outcome import Outcome, Say
 from nullsight.recipe import load_recipe, write_down
 from nullsight.reconstructors import LinearInverse
 from nullsight.schema import Recipe, read_recipe, unknown_key
+from nullsight.training import Checkpoints
 from nullsight.types import InputError
 
 COMMON = "common.toml"  # what the other recipes are based on; no row
@@ -50,7 +51,7 @@ def table(
 
     Raises:
         InputError: no recipes, none of a name in ``only``, a mistake in one of them, rows that are scored on different
-            measurements, or a run of another recipe in a row's folder.
+            measurements, a run of another recipe in a row's folder, or a results file of another task or machine.
     """
     rows = read_rows(folder, overrides)
     runs = runs or Path("runs") / folder.resolve().name
@@ -61,8 +62,10 @@ def table(
     wanted = _wanted(rows, only)
     for path in dict.fromkeys(owners[path] for path in wanted):
         _check_unchanged(runs / path.stem, rows[path], folder)
+    command = " ".join(["nullsight table", os.path.relpath(folder), *overrides])
+    check_setting(results, setting(_first_recipe(wanted, owners, runs), command))
     helpers = {_row_name(path): Helpers(recipe, folder) for path, recipe in wanted.items() if recipe.helper}
-    for one in helpers.values():  # a misspelt helper is found before hours of training
+    for one in helpers.values():  # as another machine, a misspelt helper is found before hours of training
         one.build(LinearInverse(), prepare(one.recipe, folder, {}).experiment.physics)
     for path in wanted:
         say(f"{_row_name(path)}:")
@@ -89,7 +92,6 @@ def table(
         )
         for path, (name, run) in zip(wanted, scored.runs.items(), strict=True)
     }
-    command = " ".join(["nullsight table", os.path.relpath(folder), *overrides])
     written = write_result(results, to_result(scored.evaluation, setting(scored.recipe, command), notes))
     against = AGAINST if any(row["name"] == AGAINST for row in written["methods"]) else None
     return Outcome((markdown_table(written, against), f"wrote {results}"))
@@ -119,6 +121,13 @@ def _wanted(rows: dict[Path, Recipe], only: Sequence[str]) -> dict[Path, Recipe]
     return {path: recipe for path, recipe in rows.items() if not only or _row_name(path) in asked}
 
 
+def _first_recipe(wanted: dict[Path, Recipe], owners: dict[Path, Path], runs: Path) -> Recipe:
+    """Return what the first row's run was or will be trained by, which tells what all rows share."""
+    path, recipe = next(iter(wanted.items()))
+    out = runs / owners[path].stem
+    return load_recipe(out)[0] if (out / RECIPE).exists() else recipe
+
+
 def _simulate_missing(recipe: Recipe, root: Path, say: Say) -> None:
     section = recipe.data
     named = (section.measurements, section.truth, section.test_measurements, section.test_truth)
@@ -130,7 +139,7 @@ def _simulate_missing(recipe: Recipe, root: Path, say: Say) -> None:
 
 def _check_unchanged(out: Path, recipe: Recipe, root: Path) -> None:
     """Raise an InputError where the run in ``out`` was trained by another recipe than this."""
-    if not (out / "recipe.toml").exists():
+    if not (out / RECIPE).exists():
         return
     now, _ = write_down(prepare(recipe, root, {}).experiment, recipe)
     before, _ = load_recipe(out)
@@ -145,13 +154,13 @@ def _check_unchanged(out: Path, recipe: Recipe, root: Path) -> None:
 def _train_row(out: Path, recipe: Recipe, root: Path, say: Say) -> Outcome | None:
     """Train, resume or leave alone; return the outcome of a run that was interrupted."""
     if not recipe.loss:
-        if not (out / "recipe.toml").exists():
+        if not (out / RECIPE).exists():
             keep_untrained(recipe, root, out)
         say(f"{out} has nothing to train")
         return None
-    if not (out / "recipe.toml").exists():
+    if not (out / RECIPE).exists():
         outcome = fit_recipe(recipe, root, out=out, say=_silent)
-    elif (out / "checkpoints").exists() and load(out).finished:
+    elif Checkpoints(out / "checkpoints").last is not None and load(out).finished:
         say(f"{out} is finished")
         return None
     else:

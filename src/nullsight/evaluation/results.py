@@ -14,6 +14,8 @@ from nullsight.evaluation.statistics import t_interval
 from nullsight.storage import write_atomically
 
 Result = dict[str, Any]
+_SHARED = ("task", "dataset", "machine", "threads")  # by all rows of a file
+_NEEDED = {"psnr_unit", "test_images", "duplicates_counted_once", "commit", "date", "command", "methods", *_SHARED}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Method:
         seeds: of its runs.
         recipe: path of the recipe, or None for a method that is not trained.
         psnr_train_mean: mean PSNR on the training set, dB, where it was scored.
+        commit: of this project when its training began; None: that of the scoring.
+        date: of that, ISO 8601.
     """
 
     uses_truth: bool = False
@@ -60,6 +64,8 @@ class Method:
     seeds: tuple[int, ...] = ()
     recipe: str | None = None
     psnr_train_mean: float | None = None
+    commit: str | None = None
+    date: str | None = None
 
 
 def to_result(evaluation: Evaluation, setting: Setting, methods: Mapping[str, Method]) -> Result:
@@ -82,15 +88,17 @@ def to_result(evaluation: Evaluation, setting: Setting, methods: Mapping[str, Me
         "psnr_unit": f"dB, {evaluation.range_statement}",
         "test_images": sum(evaluation.counted),
         "duplicates_counted_once": True,
-        "methods": [_row(evaluation, one.name, methods.get(one.name, Method())) for one in evaluation.methods],
+        "methods": [_row(evaluation, one.name, methods.get(one.name, Method()), setting) for one in evaluation.methods],
     }
 
 
-def _row(evaluation: Evaluation, name: str, method: Method) -> Result:
+def _row(evaluation: Evaluation, name: str, method: Method, setting: Setting) -> Result:
     of_psnr = evaluation.mean(name, "psnr")
     notes = asdict(method)
     train = notes.pop("psnr_train_mean")
+    made = {key: notes.pop(key) for key in ("commit", "date")}  # a row says where it is of another than the file
     return {
+        **({} if made["commit"] in (None, setting.commit) else made),
         "name": name,
         "uses_truth": notes.pop("uses_truth"),
         "helpers": list(notes.pop("helpers")),
@@ -111,17 +119,34 @@ def merge(old: Result, new: Result) -> Result:
     Raises:
         InputError: the two are not about the same task, data, PSNR unit and images.
     """
-    for key in ("task", "dataset", "psnr_unit", "test_images", "duplicates_counted_once", "machine", "threads"):
-        if old[key] != new[key]:
-            raise InputError(
-                f"expected results with the same {key} in one file, but {old[key]!r} and {new[key]!r} came: write them "
-                f"to two files"
-            )
+    check_alike(old, {key: new[key] for key in ("psnr_unit", "test_images", "duplicates_counted_once", *_SHARED)})
     fresh = {row["name"]: row for row in new["methods"]}
     made = {key: old[key] for key in ("commit", "date")}  # of the file's other rows; a row says where it is of another
     apart = {} if made["commit"] == new["commit"] else made
     kept = [fresh.pop(row["name"], {**apart, **row}) for row in old["methods"]]
     return {**new, "methods": [*kept, *fresh.values()]}
+
+
+def check_alike(old: Result, new: Mapping[str, object]) -> None:
+    """Raise an InputError where what all rows of a file share differs between it and what is to come into it."""
+    for key, value in new.items():
+        if old[key] != value:
+            raise InputError(
+                f"expected results with the same {key} in one file, but {old[key]!r} and {value!r} came: write them "
+                f"to two files"
+            )
+
+
+def check_setting(path: Path | str, setting: Setting) -> None:
+    """Raise an InputError where results of this setting cannot go into the file, if it is there: before hours of work.
+
+    Args:
+        path: of a results file that may not be there yet.
+        setting: of the results to come.
+    """
+    if Path(path).exists():
+        known = asdict(setting)
+        check_alike(read_result(path), {key: known[key] for key in _SHARED})
 
 
 def write_result(path: Path | str, result: Result) -> Result:
@@ -143,8 +168,9 @@ def read_result(path: Path | str) -> Result:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as reason:
         raise InputError(f"expected a result as JSON in {path}, but it cannot be read: {reason}") from reason
-    if not isinstance(content, dict) or not {"task", "psnr_unit", "methods"} <= content.keys():
-        raise InputError(f"expected a result with task, psnr_unit and methods in {path}, but something else is there")
+    missing = sorted(_NEEDED - content.keys()) if isinstance(content, dict) else ["everything"]
+    if missing:
+        raise InputError(f"expected a result as nullsight writes it in {path}, but {', '.join(missing)} is missing")
     return content
 
 
