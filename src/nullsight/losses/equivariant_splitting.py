@@ -21,10 +21,11 @@ class EquivariantSplitting(SplittingLoss):
     Sechaud, Scanvic, Barthelemy, Abry, Tachella, "Equivariant splitting: self-supervised learning from incomplete
     data", arXiv 2510.00929. From there: the splitting loss, over all measured entries, of a reconstructor that is
     equivariant in the sense ``f(y, A T_g) = T_g^-1 f(y, A)`` (the paper shows that it then has the minimiser of the
-    supervised loss), and the mean over the group that makes any f so, of which a training step takes one random
-    element. Comparing ``A T_g f(y1, A1 T_g)`` with ``y`` is that step. For an equivariant f the group drops out and
-    this is :class:`~nullsight.losses.Splitting` with the same weights; any other f learns to be so, and is made so
-    exactly by :class:`~nullsight.reconstructors.GroupAverage`. Here all measured entries count alike by default; where
+    supervised loss with the same entries kept, where the operators ``A T_g`` together see every image), and the mean
+    over the group that makes any f so, of which a training step takes one random element. Comparing
+    ``A T_g f(y1, A1 T_g)`` with ``y`` is that step. For an equivariant f the group drops out and this is
+    :class:`~nullsight.losses.Splitting` with the same weights; any other f learns to be so, and is made so exactly by
+    :class:`~nullsight.reconstructors.GroupAverage`. Here all measured entries count alike by default; where
     kept and hidden ones have a mean each, that is ``kept = (1 - keep) / keep``. The paper's terms for noisy
     measurements, which estimate the kept part without bias, are not in here: with noise take ``kept = 0``.
 
