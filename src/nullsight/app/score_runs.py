@@ -25,6 +25,7 @@ from nullsight.training.backend import computing_with
 from nullsight.types import InputError
 
 NO_HELPERS: Mapping[str, Helpers] = {}
+NO_RECIPES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -135,24 +136,37 @@ def evaluate_runs(
         raise InputError("expected ground truth for a results file, but there is none: add --truth")
     lines = [*image_lines(scored.evaluation), *table_lines(scored.evaluation), scored.statement]
     if out is not None:
-        notes = {
-            name: scored.timed(
-                name,
-                method_notes(
-                    run,
-                    folders[name],
-                    training_psnr(folders[name], helping.get(name)),
-                    helpers=helping[name].names if name in helping else (),
-                ),
-            )
-            for name, run in scored.runs.items()
-        }
+        notes = notes_on(scored, folders, helping)
         given = [("--measurements", measurements), ("--truth", truth), ("--helpers", helpers), ("--out", out)]
         words = [*map(str, runs), *(f"{name} {path}" for name, path in given if path is not None)]
         command = " ".join(["nullsight evaluate", *words])
         write_result(out, to_result(scored.evaluation, setting(scored.recipe, command), notes))
         lines.append(f"wrote {out}")
     return Outcome(tuple(lines))
+
+
+def notes_on(
+    scored: Scored,
+    folders: Mapping[str, Path],
+    helpers: Mapping[str, Helpers] = NO_HELPERS,
+    recipes: Mapping[str, str] = NO_RECIPES,
+) -> dict[str, Method]:
+    """Return what a results file says of each run besides its scores.
+
+    Args:
+        scored: the runs.
+        folders: of the runs, by their names.
+        helpers: those used at test time, by the names of the runs that had some.
+        recipes: the paths of the recipes of those that have one outside of their folder.
+    """
+
+    def note(name: str, run: Run) -> Method:
+        helping, folder = helpers.get(name), folders[name]
+        used = () if helping is None else helping.names
+        known = training_psnr(folder, helping)
+        return scored.timed(name, method_notes(run, folder, known, recipe=recipes.get(name), helpers=used))
+
+    return {name: note(name, run) for name, run in scored.runs.items()}
 
 
 def training_psnr(folder: Path, helpers: Helpers | None = None) -> float | None:

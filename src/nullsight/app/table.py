@@ -7,9 +7,9 @@ from pathlib import Path
 from nullsight.app.fit_recipe import fit_recipe, keep_untrained, resume_run
 from nullsight.app.helpers import Helpers, run_owners
 from nullsight.app.prepare import prepare
-from nullsight.app.results_file import method_notes, setting
+from nullsight.app.results_file import setting
 from nullsight.app.runs import RECIPE, differing, load
-from nullsight.app.score_runs import score, training_psnr
+from nullsight.app.score_runs import notes_on, score
 from nullsight.app.simulate_recipe import simulate_recipe
 from nullsight.assemble import place
 from nullsight.evaluation import check_setting, markdown_table, to_result, write_result
@@ -79,19 +79,7 @@ def table(
             return Outcome((*stopped.lines, "or with the whole table by the same command"), stopped.code)
     named = {_row_name(path): runs / owners[path].stem for path in wanted}
     scored = score(named, helpers=helpers)
-    notes = {
-        name: scored.timed(
-            name,
-            method_notes(
-                run,
-                named[name],
-                training_psnr(named[name], helpers.get(name)),
-                recipe=os.path.relpath(path),
-                helpers=helpers[name].names if name in helpers else (),
-            ),
-        )
-        for path, (name, run) in zip(wanted, scored.runs.items(), strict=True)
-    }
+    notes = notes_on(scored, named, helpers, {_row_name(path): os.path.relpath(path) for path in wanted})
     written = write_result(results, to_result(scored.evaluation, setting(scored.recipe, command), notes))
     against = AGAINST if any(row["name"] == AGAINST for row in written["methods"]) else None
     return Outcome((markdown_table(written, against), f"wrote {results}"))

@@ -171,7 +171,8 @@ def read_result(path: Path | str) -> Result:
     missing = sorted(_NEEDED - content.keys()) if isinstance(content, dict) else ["everything"]
     if missing:
         raise InputError(f"expected a result as nullsight writes it in {path}, but {', '.join(missing)} is missing")
-    return content
+    found: Result = content
+    return found
 
 
 def markdown_table(
