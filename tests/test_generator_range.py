@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nullsight.networks import FullyConnected
-from nullsight.noise import Gaussian
+from nullsight.noise import Gaussian, Poisson
 from nullsight.physics import MatrixOperator, gaussian_matrix
 from nullsight.reconstructors import GeneratorRange
 from nullsight.types import InputError
@@ -78,3 +78,13 @@ def test_images_of_the_generator_are_found_again_through_a_nonlinear_detector():
 def test_refused(wrong):
     with pytest.raises(InputError, match="latents, steps and starts"):
         GeneratorRange(Basis(), (3,), **wrong)
+
+
+def test_images_that_cannot_have_made_the_counts_are_told():
+    physics = MatrixOperator((1, 4, 4), torch.eye(16)).double()
+    dark = nn.Sequential(nn.Linear(3, 16), nn.Softplus(), nn.Unflatten(1, (1, 4, 4))).double()
+    y = torch.ones(2, 16, dtype=torch.float64)
+    assert bool(torch.isfinite(GeneratorRange(dark, (3,), Poisson(0.1), steps=3).double()(y, physics)).all())
+    dark.append(nn.Threshold(1e9, -1.0))  # nothing but -1
+    with pytest.raises(InputError, match="for 2 of 2 none was found"):
+        GeneratorRange(dark, (3,), Poisson(0.1), steps=3).double()(y, physics)

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from nullsight.app import fit_single
+from nullsight.app.single_image import _Watcher
+from nullsight.data import MeasurementSet
 from nullsight.groups import Dihedral
 from nullsight.losses import Equivariance, MeasurementConsistency, Supervised
 from nullsight.networks import UNet
@@ -41,6 +43,14 @@ def test_the_image_of_the_best_prediction_is_kept_and_hidden_entries_are_not_lea
     other = torch.where(hidden, y + 1, y)
     again = fit_single(prior(), other, physics, LOSS, steps=60, hide=RandomEntries(0.8), looks=6, settings=FAST)
     assert torch.equal(again.run.reconstruct(y), found.run.reconstruct(y)) and again.errors != found.errors
+
+
+def test_an_image_that_is_not_finite_does_not_end_the_search():
+    physics, y = problem()
+    watcher = _Watcher(MeasurementSet(y, physics), y, physics, torch.ones_like(y, dtype=torch.bool))
+    for step, x in enumerate((y / 0, y + 2, y + 1, y + 3)):
+        watcher(step, lambda _, x=x: x)
+    assert watcher.step == 2 and torch.equal(watcher.x, y + 1)
 
 
 def test_without_hidden_entries_the_last_image_is_returned():

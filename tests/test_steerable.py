@@ -8,6 +8,7 @@ import torch
 from nullsight.contracts import equivariance_curve
 from nullsight.groups import Dihedral, QuarterTurns, Reflections, Rotations, Trivial
 from nullsight.networks import (
+    BiasFree,
     Fields,
     Frozen,
     GatedFeatures,
@@ -273,6 +274,7 @@ def test_plain_is_the_same_map():
         (lambda: SteerableResidual(1, 2, 1, features=NormFeatures(), norm=LayerNorm()), "RootMeanSquare"),
         (lambda: SteerableResidual(1, 2, 1, kernel=4), "odd side"),
         (lambda: NormFeatures(0), "at least 1"),
+        (lambda: SteerableResidual(1, 2, 1, features=GatedFeatures(), norm=BiasFree()), "follow the gain"),
         (lambda: SteerableConvolution(mixed(Rotations(4)), mixed(Rotations(8))), "one group"),
     ],
 )

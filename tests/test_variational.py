@@ -6,7 +6,15 @@ import torch
 from nullsight.constraints import AnyValue
 from nullsight.draws import Draws
 from nullsight.noise import Gaussian, Noiseless, Poisson, PoissonGaussian
-from nullsight.physics import Inpainting, MatrixOperator, ParallelBeamCT, bernoulli_mask, gaussian_matrix
+from nullsight.physics import (
+    Inpainting,
+    MatrixOperator,
+    ParallelBeamCT,
+    Saturation,
+    Transmission,
+    bernoulli_mask,
+    gaussian_matrix,
+)
 from nullsight.reconstructors import (
     Admm,
     Allowed,
@@ -196,6 +204,45 @@ def test_momentum_saves_iterations_and_samples_stop_each_by_its_own_residual():
     assert not found.x[0].any() and float(found.misfit[0]) == 0
     short = Fista(prior, 1e-3, iterations=3).solve(y, physics)
     assert short.iterations.tolist() == [1, 3] and short.converged.tolist() == [True, False]
+
+
+def test_what_is_not_measured_shortens_no_step():
+    """Unmeasured entries are zero: as measurements they would be the least noisy ones of all."""
+    physics = PHYSICS["mask_each"]().double()
+    y = physics.A(1 + torch.rand(2, 1, 4, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64))
+    noise = PoissonGaussian(0.1, 1e-3)
+    wanted = Tikhonov(5.0, noise)(y, physics)
+    for method in (ProximalGradient, Fista, Admm):
+        found = method(Size(), 5.0, noise, iterations=300, tolerance=1e-6).solve(y, physics)
+        assert bool(found.converged.all())
+        torch.testing.assert_close(found.x, wanted, rtol=1e-4, atol=1e-4)
+    known = misfit(noise, y, y, physics.measured)
+    seen = [w[m] for w, m in zip(1 / noise.variance(y), physics.measured, strict=True)]
+    torch.testing.assert_close(known.curvature(), torch.stack([w.max() for w in seen]))
+    torch.testing.assert_close(known.usual_curvature(), torch.stack([1 / (1 / w).mean() for w in seen]))
+
+
+def test_steps_that_are_alike_are_solved_for_together(monkeypatch):
+    prior, together = Solved(Variation(Separate()), iterations=50), []
+    one = Solved._denoise
+    monkeypatch.setattr(Solved, "_denoise", lambda self, x, step: together.append(len(x)) or one(self, x, step))
+    x = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    steps = torch.tensor([0.1, 0.3, 0.1])[:, None, None, None]
+    steps[2] = torch.nextafter(steps[2], steps[1])
+    stream = Draws(0, 0, (0,) * 3).of("prior")
+    found = prior.prox(x, steps, stream)
+    assert together == [2, 1]
+    for i in range(3):
+        torch.testing.assert_close(found[i : i + 1], prior.prox(x[i : i + 1], steps[i : i + 1], stream))
+
+
+def test_likelihood_is_that_of_the_measurements_that_came():
+    f = PrimalDualSplitting(Wavelets("haar", levels=1), Likelihood(Gaussian(0.1), 1.0), iterations=5)
+    counts = Transmission(ParallelBeamCT((1, 8, 8), 5), photons=1e4, attenuation=0.05)
+    with pytest.raises(InputError, match="linearised Transmission"):
+        f(counts.A(torch.ones(1, 1, 8, 8)), counts)
+    cut = Saturation(Inpainting((1, 4, 4), torch.ones(4, 4)), 2.0)  # of which the measurements stay what they are
+    assert f(torch.ones(1, 1, 4, 4), cut).shape == (1, 1, 4, 4)
 
 
 @pytest.mark.parametrize(

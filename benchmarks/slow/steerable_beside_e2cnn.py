@@ -30,7 +30,7 @@ from nullsight.contracts import equivariance_curve  # noqa: E402
 from nullsight.groups import Dihedral, Rotations  # noqa: E402
 from nullsight.groups.base import PointGroup  # noqa: E402
 from nullsight.networks import Field, Fields, IrreducibleField, RegularField, SteerableConvolution, TrivialField  # noqa: E402
-from nullsight.networks.harmonics import WIDTH, rings  # noqa: E402
+from nullsight.networks.harmonics import SPACING, WIDTH, rings  # noqa: E402
 
 DEGREES = [15.0, 22.5, 30.0, 45.0, 90.0]
 KINDS: dict[str, Field] = {"trivial": TrivialField(), "regular": RegularField(), "frequency 1": IrreducibleField(1)}
@@ -42,11 +42,11 @@ def theirs(n: int, mirrored: bool, kinds: tuple[str, str], counts: tuple[int, in
     irreducible = space.irrep(1, 1) if mirrored else space.irrep(1)
     known = {"trivial": space.trivial_repr, "regular": space.regular_repr, "frequency 1": irreducible}
     inputs, outputs = (enn.FieldType(space, [known[kind]] * count) for kind, count in zip(kinds, counts, strict=True))
-    highest = {radius: max(r.frequency for r in rings(side) if r.radius == radius) for radius in range(side // 2 + 1)}
+    highest = {round(ring.radius / SPACING): ring.frequency for ring in rings(side)}  # the last one of each radius
     return enn.R2Conv(
         inputs, outputs, side, padding=side // 2, bias=False, sigma=[WIDTH] * (side // 2 + 1),
-        rings=[float(radius) for radius in range(side // 2 + 1)],
-        frequencies_cutoff=lambda radius: highest[round(radius)],
+        rings=[SPACING * k for k in highest],
+        frequencies_cutoff=lambda radius: highest[round(radius / SPACING)],
     )  # fmt: skip
 
 

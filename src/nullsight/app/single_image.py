@@ -105,14 +105,15 @@ class _Watcher:
     def __init__(self, seen: MeasurementSet, y: Measurement, physics: Physics, hidden: Tensor) -> None:
         self.seen, self.y, self.physics, self.hidden = seen, y, physics, hidden
         self.x: Image | None = None
-        self.step, self.errors = 0, dict[int, float]()
+        self.step, self.lowest, self.errors = 0, float("inf"), dict[int, float]()
 
     def __call__(self, step: int, reconstruct: See) -> dict[str, float]:
         """Return the mean squared error of the hidden entries."""
         x = reconstruct(self.seen).to(self.y)
         wrong = (self.physics.A(x) - self.y)[self.hidden]
         error = float(wrong.double().square().mean())
-        if self.x is None or error < min(self.errors.values()):
+        if self.x is None or error < self.lowest:
             self.x, self.step = x, step
+        self.lowest = min(self.lowest, error)  # in this order NaN, which is below nothing, ends no search
         self.errors[step] = error
         return {"hidden entries": error}

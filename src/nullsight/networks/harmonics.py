@@ -14,8 +14,12 @@ from torch import Tensor
 from nullsight.groups.base import FiniteGroup
 from nullsight.networks.fields import Field, turning
 
-WIDTH = 0.6  # standard deviation of a ring's Gaussian profile in pixels: neighbouring rings overlap by half
-_CYCLES = 2  # highest frequency of a ring over its radius in pixels; samples a pixel apart resolve up to pi
+# Rings a whole pixel apart would have the last one on the outermost pixels, where the square cuts it off along the axes
+# but not in the corners. What makes up for that on polynomials is as large as the kernel itself for fine detail, and
+# larger the larger the square is. These two numbers leave the last ring room, so that a larger kernel turns better.
+SPACING = 0.8  # of rings, in pixels
+WIDTH = 0.55  # standard deviation of a ring's Gaussian profile, in pixels
+_CYCLES = 2  # highest frequency of a ring over its number; 2.5 a pixel of radius, and pixels resolve up to pi
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,13 @@ class Ring:
         frequency: cycles around it.
     """
 
-    radius: int
+    radius: float
     frequency: int
 
 
 def rings(side: int) -> list[Ring]:
     """Return the rings that a kernel of ``side`` pixels resolves, from the centre outwards."""
-    return [Ring(radius, m) for radius in range(side // 2 + 1) for m in range(_CYCLES * radius + 1)]
+    return [Ring(SPACING * k, m) for k in range(side // 2 + 1) for m in range(_CYCLES * k + 1)]
 
 
 def sample(ring: Ring, side: int) -> Tensor:

@@ -11,6 +11,7 @@ from nullsight.networks.fields import FieldNorm, Fields, TrivialField
 from nullsight.networks.layers import check_layout, check_outputs, quietly
 from nullsight.networks.norms import NO_NORM, Norm
 from nullsight.networks.steerable import SteerableConvolution
+from nullsight.types import InputError
 
 
 class SteerableResidual(EquivariantResidual):
@@ -34,7 +35,8 @@ class SteerableResidual(EquivariantResidual):
         border: what is beyond the border.
 
     Raises:
-        InputError: numbers that describe no network, or a norm that does not suit the features.
+        InputError: numbers that describe no network, a norm that does not suit the features, or one that promises to
+            follow the gain with features that do not.
 
     Example:
         >>> import torch
@@ -61,6 +63,11 @@ class SteerableResidual(EquivariantResidual):
         super().__init__()
         check_layout(channels, width, blocks, 1, 2)
         outputs = check_outputs(channels, out_channels)
+        if norm.homogeneous and not features.homogeneous:
+            raise InputError(
+                f"expected features that follow the gain, as {norm!r} promises, but {features!r} came: choose "
+                f"RegularFeatures(), or RootMeanSquare() or NoNorm() with these"
+            )
         self.channels, self.width, self.blocks, self.group, self.features = channels, width, blocks, group, features
         self.kernel, self.seed, self.out_channels, self.norm, self.border = kernel, seed, out_channels, norm, border
         hidden, bias = features.fields(group, width), not norm.homogeneous

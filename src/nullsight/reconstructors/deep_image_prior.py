@@ -16,9 +16,10 @@ class DeepImagePrior(Reconstructor):
 
     Ulyanov, Vedaldi, Lempitsky, "Deep image prior", CVPR 2018. For one measurement:
     :func:`nullsight.fit_single` with :class:`~nullsight.losses.MeasurementConsistency`, stopped early, for an
-    untrained convolutional network takes up an image before its noise. An equivariance term teaches it nothing, since f
-    does not look at ``y``; for single images with one take :class:`~nullsight.reconstructors.ArtifactRemoval`. n is
-    uniform from 0 to 0.1, the same for every image; ``start`` is not used.
+    untrained convolutional network takes up an image before its noise. An equivariance term is not for it: f does not
+    look at ``y``, so ``f(A T_g x1)`` is ``x1``, and the term asks for an image that no g changes. For single images
+    with one take :class:`~nullsight.reconstructors.ArtifactRemoval`. n is uniform from 0 to 0.1, the same for every
+    image; ``start`` is not used.
 
     Args:
         network: G, ``channels`` in; a residual one adds n to its image, so it should not be one.

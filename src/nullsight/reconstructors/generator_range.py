@@ -36,7 +36,7 @@ class GeneratorRange(Reconstructor):
         seed: of the starts.
 
     Raises:
-        InputError: numbers out of range.
+        InputError: numbers out of range; later, no latents found whose objective is finite.
 
     Example:
         >>> from nullsight.networks import FullyConnected
@@ -78,6 +78,12 @@ class GeneratorRange(Reconstructor):
             first = Draws(self.seed, number, (0,) * len(y)).of("latents").normal(self.latent_shape).to(y)
             with torch.inference_mode(False), torch.enable_grad():
                 best, lowest = self._descend(first.clone(), best.clone(), lowest.clone(), y.detach().clone(), physics)
+        impossible = int((~torch.isfinite(lowest)).sum())
+        if impossible:
+            raise InputError(
+                f"expected latents whose image makes the measurement possible, but for {impossible} of {len(y)} none "
+                f"was found: for counts let the generator make images above 0, or take another seed or more starts"
+            )
         return best, lowest
 
     def _descend(

@@ -18,10 +18,11 @@ class LearnedPrimalDual(Reconstructor):
     """``h <- dual_k(h, A u_1, y)``, ``u <- primal_k(u, A^T h_1)``, for as many k as networks; the image is ``u_1``.
 
     Adler, Oktem, "Learned primal-dual reconstruction", IEEE TMI 2018, algorithm 3. ``u`` holds ``memory`` images and h
-    as many measurements, of which the first ones meet the operator. A counts as ``A / |A|``, images in units of the
-    data's intensity scale and measurements in those of ``|A|`` times it, so that no unit matters. ``u_1`` begins at
-    ``A_dagger y`` (the paper: 0), all else at 0. Measurements are seen as grids: their last axes, as many as an image
-    has in space, with all others as channels (coils and parts of k-space, one channel of a sinogram).
+    as many measurements, of which the first ones meet the operator (in the paper A takes the second image). A counts as
+    ``A / |A|``, images in units of the data's intensity scale and measurements in those of ``|A|`` times it, so that no
+    unit matters. ``u_1`` begins at ``A_dagger y`` (the paper: 0), all else at 0. Measurements are seen as grids: their
+    last axes, as many as an image has in space, with all others as channels (coils and parts of k-space, one channel of
+    a sinogram).
 
     Args:
         primal: one a step, ``(memory + 1) channels`` in and ``memory channels`` out, the channels being the image's;

@@ -71,8 +71,11 @@ class Squares(Misfit):
         return self.weights.expand_as(self.y).flatten(1).amax(1)
 
     def usual_curvature(self) -> Tensor:
-        """Return the mean weight."""
-        return positive(self.weights.expand_as(self.y).flatten(1).mean(1))
+        """Return the inverse of the mean variance ``1 / w`` of entries that count: few dark ones have little say."""
+        weights = self.weights.expand_as(self.y).flatten(1)
+        counting = weights > 0
+        variances = torch.where(counting, 1 / positive(weights), torch.zeros_like(weights)).sum(1)
+        return positive(counting.sum(1) / positive(variances))
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def squares(found: Misfit) -> Squares:
     return found
 
 
-def misfit(noise: Noise, y: Measurement, unit: Tensor) -> Misfit:
+def misfit(noise: Noise, y: Measurement, unit: Tensor, measured: Tensor | None = None) -> Misfit:
     """Return how far clean measurements are from ``y`` under a noise model.
 
     Without noise half the sum of squares in units of ``unit``, for then only the ratio to a regulariser counts;
@@ -142,11 +145,14 @@ def misfit(noise: Noise, y: Measurement, unit: Tensor) -> Misfit:
         noise: the model.
         y: the measurements.
         unit: what a measurement without noise is divided by, of a shape that scales ``y``.
+        measured: which entries are, bool ``(1 or batch, *measurement_shape)``; None: all. The others, zero whatever
+            the image is, would seem to be known best of all where the variance is that of ``y``.
 
     Raises:
         InputError: a noise of another kind.
     """
     gain, sigma = (torch.as_tensor(level, dtype=y.dtype, device=y.device).detach() for level in noise.levels())
     if float(sigma) > 0:
-        return Squares(y, 1 / (gain * y.clamp_min(0) + sigma**2))
+        weights = 1 / (gain * y.clamp_min(0) + sigma**2)
+        return Squares(y, weights if measured is None else weights * measured)
     return Counts(y, gain) if float(gain) > 0 else Squares(y, 1 / unit**2)

@@ -7,14 +7,15 @@ from torch import Tensor
 
 from nullsight.constraints import Constraint, NonNegative
 from nullsight.draws import Draws
-from nullsight.physics.base import Physics
+from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.linearized import linear_problem
+from nullsight.physics.splits import measured_entries
 from nullsight.reconstructors.base import Reconstructor
-from nullsight.reconstructors.fits import Exact, Fit
+from nullsight.reconstructors.fits import Exact, Fit, Likelihood
 from nullsight.reconstructors.primal_dual import PrimalDual
 from nullsight.reconstructors.problems import Problem, Regulariser, Solution, brightness
 from nullsight.reconstructors.weightings import Weighting, WhereKnown
-from nullsight.types import Image, Measurement
+from nullsight.types import Image, InputError, Measurement
 
 EXACT = Exact()
 NON_NEGATIVE = NonNegative()
@@ -45,11 +46,14 @@ class Regularised(Reconstructor, ABC):
             start: ``A_dagger y`` where it is known already; it gives the images' unit, too.
 
         Raises:
-            InputError: a physics that cannot be linearised, or measurements that are not finite.
+            InputError: a physics that cannot be linearised, or whose linearised measurements are others while the fit
+                is a likelihood of those that came; measurements that are not finite.
         """
         first = physics.A_dagger(y) if start is None else start
         unit, regulariser = brightness(first), self._regulariser()
         seen, linear = linear_problem(y, physics)
+        if seen is not y and isinstance(self.data, Likelihood):
+            _check_same(seen, y, linear, physics)
         problem = Problem(seen, linear, regulariser, self.data, self.constraint, self.weighting, unit)
         return self._method.solve(problem, first)
 
@@ -95,3 +99,12 @@ class PrimalDualSplitting(Regularised):
 
     def _regulariser(self) -> Regulariser:
         return self.regulariser
+
+
+def _check_same(seen: Measurement, y: Measurement, linear: LinearPhysics, physics: Physics) -> None:
+    """Raise an InputError where the measurements of the linearised problem are not those whose noise is known."""
+    if bool(((seen != y) & measured_entries(linear, len(y))).any()):
+        raise InputError(
+            f"expected an operator whose measurements have the noise that Likelihood states, but those of a linearised "
+            f"{type(physics).__name__} are others: take Penalised, whose squares have the weights of linearize"
+        )

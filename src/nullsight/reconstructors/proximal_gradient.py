@@ -13,7 +13,9 @@ class ProximalGradient(Variational):
     With ``L = |A|^2`` times the largest curvature of the log-likelihood (2 % added to ``|A|``) the objective falls at
     every step, by O(1/k) in all, for any convex J: Beck, Teboulle, "A fast iterative shrinkage-thresholding algorithm
     for linear inverse problems", SIAM Journal on Imaging Sciences 2009, theorem 3.1. What stops it is the fixed-point
-    residual. With a :class:`~nullsight.reconstructors.Denoiser` it is plug and play.
+    residual. Where the variances of measurements differ much, L is that of the least noisy one, so steps and residual
+    are small from the start: :class:`~nullsight.reconstructors.Admm` gets further there. With a
+    :class:`~nullsight.reconstructors.Denoiser` it is plug and play.
 
     Args:
         prior: J.

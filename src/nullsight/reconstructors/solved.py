@@ -16,6 +16,7 @@ from nullsight.reconstructors.weightings import Unweighed
 from nullsight.types import Image
 
 ANY_VALUE = AnyValue()
+_ALIKE = 1e-6  # of a step: what iterations compute sample by sample in single precision differs by so much
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,15 @@ class Solved(Penalty):
 
     @torch.no_grad()
     def prox(self, x: Image, step: Tensor, stream: Stream) -> Image:
-        """Return the solution; samples of one step are solved for together."""
-        steps = step.expand(len(x), *step.shape[1:]).flatten()
-        out = torch.empty_like(x)
-        for one in sorted(set(steps.tolist())):
-            rows = (steps == one).nonzero().flatten()
+        """Return the solution; samples whose steps are alike to rounding are solved for together."""
+        steps = step.expand(len(x), *step.shape[1:]).flatten().double()
+        out, left = torch.empty_like(x), torch.ones_like(steps, dtype=torch.bool)
+        while bool(left.any()):
+            one = float(steps[left][0])
+            alike = left & ((steps - one).abs() <= _ALIKE * one)
+            rows = alike.nonzero().flatten()
             out[rows] = self._denoise(x[rows], one)
+            left = left & ~alike
         return out
 
     def _denoise(self, x: Image, step: float) -> Image:

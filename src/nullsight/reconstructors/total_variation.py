@@ -19,7 +19,7 @@ class TotalVariation(Regularised):
     ``|A_dagger y|``, so neither the unit of the data nor that of ``A`` matters. Each sample iterates until its own
     relative residuals are within ``tolerance``; iterations begin at ``A_dagger y``. Images come out without gradients.
     Of a nonlinear physics the linearised problem is solved: A and y are those of ``linearize``, times the roots of its
-    weights.
+    weights. So :class:`Within` counts in that unit, and :class:`Likelihood` is refused where it is not the data's.
 
     Args:
         data: how closely measurements are fitted: :class:`Exact` for noiseless ones, :class:`Penalised`,

@@ -248,7 +248,10 @@ def staged(stage: Callable[..., _T], *values: object, recompute: bool) -> _T:
 def check_stages(networks: Sequence[nn.Module], *, recompute: bool) -> None:
     """Raise an :class:`InputError` where one network comes twice, or cannot be recomputed and is to be."""
     if len({id(network) for network in networks}) < len(networks):
-        raise InputError("expected a network of its own for every step, but one came twice: use Unrolled to tie them")
+        raise InputError(
+            "expected a network of its own for every step, but one came twice: make copies of it "
+            "(nullsight.networks.copies), or tie all steps in Unrolled"
+        )
     if recompute:
         check_recomputable(networks)
 

@@ -158,7 +158,7 @@ class Variational(Reconstructor, ABC):
 
     def _pose(self, y: Measurement, physics: LinearPhysics, first: Image, draws: Draws) -> Objective:
         scale, norm = brightness(first), _SPARE * physics.norm()
-        found = misfit(self.noise, y, along(scale, y) * physics.norm())
+        found = misfit(self.noise, y, along(scale, y) * physics.norm(), physics.measured)
         return Objective(physics, found, self.prior, self.weight, scale, norm, draws.of("prior"))
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
