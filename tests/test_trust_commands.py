@@ -1,4 +1,4 @@
-"""``nullsight diagnose RUN``, ``select``, ``evaluate`` without a reference, and the committed experiment, at toy size."""
+"""``nullsight diagnose RUN``, ``select``, ``evaluate`` without a reference, the committed experiment: at toy size."""
 
 import json
 from pathlib import Path

@@ -4,11 +4,11 @@
 
 Run folders that lie in one folder and were scored on the same test measurements make a table. Its runs are ranked by
 ``nullsight select``'s score, which sees measurements alone, and then scored with truth. The file says for each table
-which run was chosen, how far it is below the best (regret, dB) and Spearman's correlation of score and PSNR; and over all
-pairs of runs of a table how often the one with the better score is within 0.3 dB of the better one. The score of a pair is
-that of the whole table. Tables that are in the file already, of the same runs and images, are not computed again.
+which run was chosen, how far it is below the best (regret, dB) and Spearman's correlation of score and PSNR; and over
+all pairs of runs of a table how often the one with the better score is within 0.3 dB of the better one. The score of a
+pair is that of the whole table. Tables in the file already, of the same runs and images, are not computed again.
 
-The file: {"task", "command", "date", "commit", "images", "within", "tables": [{"name", "data", "chosen", "best", "regret",
+The file: {"task", "command", "date", "commit", "images", "within", "tables": [{"name", "chosen", "best", "regret",
 "rank_correlation", "runs": [{"name", "score", "psnr", and the parts of the score}]}], "tables_within", "pairs",
 "pairs_within", "runs"}.
 """
@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from nullsight.app.results_file import commit
 from nullsight.app.score_runs import named, score
@@ -64,15 +63,21 @@ def rows_of(runs: Sequence[Path], images: int) -> list[Row]:
 def judged(name: str, rows: Sequence[Row]) -> Row:
     """Return a table with the run of the best score, that of the best PSNR, and what lies between."""
     chosen, best = (max(rows, key=lambda row: row[key]) for key in ("score", "psnr"))
-    correlation = float(spearmanr([row["score"] for row in rows], [row["psnr"] for row in rows]).statistic)
     return {
         "name": name,
         "chosen": chosen["name"],
         "best": best["name"],
         "regret": best["psnr"] - chosen["psnr"],
-        "rank_correlation": correlation if np.isfinite(correlation) else None,
+        "rank_correlation": rank_correlation([row["score"] for row in rows], [row["psnr"] for row in rows]),
         "runs": list(rows),
     }
+
+
+def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return Spearman's correlation, ``1 - 6 sum d^2 / (n (n^2 - 1))`` for the differences d of ranks (no ties)."""
+    ranks = [np.argsort(np.argsort(values)) for values in (one, other)]
+    count = len(one)
+    return 1 - 6 * float(((ranks[0] - ranks[1]) ** 2).sum()) / (count * (count**2 - 1))
 
 
 def summary(found: Sequence[Row]) -> Row:
