@@ -1,13 +1,20 @@
 """``nullsight diagnose RUN``, ``select``, ``evaluate`` without a reference, the committed experiment: at toy size."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+import nullsight as ns
 from experiments.trust import selection
+from nullsight.app.opened import Opened
+from nullsight.app.runs import untrained
+from nullsight.recipe import Experiment, NoLoss
+from nullsight.schema import read_recipe
 from nullsight.types import InputError
-from tests.toy_recipes import Shell, simulated
+from tests.toy_recipes import Shell, simulated, write_recipe
 
 
 @pytest.fixture
@@ -52,6 +59,19 @@ def test_runs_are_examined_and_ranked_without_truth(shell: Shell, tmp_path: Path
     made = out.stat().st_mtime_ns
     selection.main([*map(str, runs), "--out", str(out), "--images", "3"])
     assert out.stat().st_mtime_ns == made, "what is known is not computed again"
+
+
+def test_a_noise_level_that_was_learned_is_that_of_the_end(tmp_path: Path) -> None:
+    recipe = read_recipe(write_recipe(tmp_path))
+    physics = ns.physics.Inpainting((1, 4, 4), torch.ones(4, 4))
+    unknown, settings = ns.noise.UnknownNoise(first_sigma=0.5), ns.training.Settings(steps=1)
+    experiment = Experiment(physics, unknown, None, ns.reconstructors.LinearInverse(), NoLoss(), settings)
+    history = [{"step": 1, "SURE sigma": 0.4}, {"step": 2, "SURE sigma": 0.25}, {"step": 3, "observed/x": 1.0}]
+    run = replace(untrained(experiment), history=history)
+    opened = Opened(run, experiment, recipe, ns.data.MeasurementSet(torch.ones(1, 1, 4, 4), physics), "nowhere")
+    assert opened.noise == ns.noise.Gaussian(0.25)
+    first = Opened(untrained(experiment), experiment, recipe, opened.data, "nowhere")
+    assert first.noise == ns.noise.Gaussian(0.5)
 
 
 def test_regret_and_rank_correlation() -> None:

@@ -21,6 +21,7 @@ from nullsight.types import Image, InputError, Map, check_batch
 
 _DENSE = 1024  # pixels up to which all eigenvectors are computed, in seconds
 _DENSE_EACH = 256  # the same where every image has an operator of its own
+_LARGE = 2**16  # pixels from which on fewer steps do: they cost the same again
 _ELEMENTS = 2**18  # pixels of all transformed copies of an image, where N has to be averaged one by one
 _TOGETHER = 2**26  # numbers of all Lanczos vectors at once: 256 MB in single precision
 _ITERATIONS = 200  # of conjugate gradients for the measured part
@@ -94,7 +95,7 @@ def three_parts(
             f"spatial ones alone"
         )
     pixels = math.prod(physics.image_shape)
-    cost = budget or Budget(dense_limit=_DENSE, elements=max(4, min(1024, _ELEMENTS // pixels)))
+    cost = budget or _fitting(pixels)
     if isinstance(physics, LinearPhysics):
         return _of_linear(x, physics, family, noise, cost)
     each = replace(cost, dense_limit=min(cost.dense_limit, _DENSE_EACH))
@@ -116,6 +117,12 @@ def measured_part(x: Image, physics: Physics, at: Image, *, iterations: int = _I
         return linear.project_range(x.to(like(linear)), iterations=iterations).to(x)
     rows = [_near(physics, i, one).project_range(row[None], iterations=iterations) for i, (row, one) in _both(x, at)]
     return torch.cat(rows)
+
+
+def _fitting(pixels: int) -> Budget:
+    """Return 100 steps and up to 1024 transformations, fewer where images are large: each costs more there."""
+    steps = max(16, min(100, 100 * _LARGE // pixels))
+    return Budget(dense_limit=_DENSE, steps=steps, elements=max(4, min(1024, _ELEMENTS // pixels)))
 
 
 def _both(x: Image, at: Image) -> Sequence[tuple[int, tuple[Tensor, Tensor]]]:
