@@ -48,7 +48,7 @@ def test_runs_are_examined_and_ranked_without_truth(shell: Shell, tmp_path: Path
     assert "as far as it is known without truth" in shell.out and "fixed point" in shell.out
     assert shell("report", runs[1]) == 0
     assert "What can be trusted" in (runs[1] / "report.html").read_text()
-    assert "measurements" in shell.refused("select", runs[0], "--measurements", "none.npy")
+    assert "expected a file" in shell.refused("select", runs[0], "--measurements", "none.npy")
 
     out = tmp_path / "selection.json"
     selection.main([*map(str, runs), "--out", str(out), "--images", "3"])

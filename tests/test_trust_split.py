@@ -25,8 +25,8 @@ def drawn(shape: tuple[int, ...], count: int) -> Tensor:
     return draws.of("white").normal(shape) + blobs(shape, draws.of("blobs"))
 
 
-def check_against_matrices(found: Parts, x: Tensor, physics: LinearPhysics, group: Family) -> None:
-    """Measured: nothing of the null space, all of A x. The rest: split by the eigenvectors of the dense N."""
+def check_measured(found: Parts, x: Tensor, physics: LinearPhysics) -> None:
+    """Nothing of the null space, all of A x."""
     torch.testing.assert_close(found.measured + found.unlearnable + found.learnable, x, rtol=1e-12, atol=1e-12)
     dense = physics.to_matrix()
     for row, A in enumerate(dense if dense.ndim == 3 else dense.expand(len(x), *dense.shape)):
@@ -35,15 +35,16 @@ def check_against_matrices(found: Parts, x: Tensor, physics: LinearPhysics, grou
         seen, whole = found.measured[row].flatten(), x[row].flatten()
         assert float((null.T @ seen).norm()) <= 1e-5 * float(whole.norm())
         assert float((A @ (seen - whole)).norm()) <= 1e-4 * float((A @ whole).norm())
+
+
+def check_rest(found: Parts, x: Tensor, physics: LinearPhysics, group: Family, small: float = 1e-5) -> None:
+    """The rest is split by the eigenvectors of the dense N."""
     values, vectors = torch.linalg.eigh(dense_mean(physics, group))
     edge = found.threshold.value * values[-1]
     low, high = vectors[:, values < (1 - NEAR) * edge], vectors[:, values > (1 + NEAR) * edge]
     scale = float(x.norm())
-    assert float((found.unlearnable.flatten(1) @ high).norm()) <= 1e-5 * scale
-    assert float((found.learnable.flatten(1) @ low).norm()) <= 1e-5 * scale
-    energies = [float(one.square().sum()) for one in (found.measured, found.learnable, found.unlearnable)]
-    # singular values at the edge of what is reached are projected in part
-    assert sum(energies) == pytest.approx(scale**2, rel=1e-2), "the parts are orthogonal"
+    assert float((found.unlearnable.flatten(1) @ high).norm()) <= small * scale
+    assert float((found.learnable.flatten(1) @ low).norm()) <= small * scale
 
 
 @pytest.mark.parametrize("case", PHYSICS, ids=lambda case: case.name)
@@ -52,12 +53,17 @@ def test_the_parts_are_those_of_the_dense_projectors(case: Case) -> None:
     x = drawn(physics.image_shape, physics.samples or 2)
     group = groups_for(physics.image_shape)[-1]
     found = three_parts(x, physics, group, budget=ONE_BY_ONE)
+    energies = [float(one.square().sum()) for one in (found.measured, found.learnable, found.unlearnable)]
+    assert sum(energies) == pytest.approx(float(x.square().sum()), rel=1e-6), "the parts are orthogonal"
     if isinstance(physics, LinearPhysics):
-        check_against_matrices(found, x, physics, group)
+        check_measured(found, x, physics)
+        check_rest(found, x, physics, group)
         return
     for row in range(len(x)):
         one = three_parts(x[row : row + 1], physics.take([row]), group, budget=ONE_BY_ONE)
-        check_against_matrices(one, x[row : row + 1], Linearised(physics.take([row]), x[row]), group)
+        near = Linearised(physics.take([row]), x[row])
+        check_measured(one, x[row : row + 1], near)
+        check_rest(one, x[row : row + 1], near, group)
         torch.testing.assert_close(found.unlearnable[row], one.unlearnable[0])
 
 
@@ -78,14 +84,14 @@ def test_without_a_matrix_the_parts_are_the_same(name: str) -> None:
     build, group = MATRIX_FREE[name]
     physics = build().double()
     x = drawn(physics.image_shape, physics.samples or 2)
-    dense = three_parts(x, physics, group)
-    free = three_parts(x, physics, group, budget=ns.diagnosis.Budget(dense_limit=0, steps=x[0].numel()))
-    assert free.width > 0 and dense.width == 0
-    assert free.threshold.value == pytest.approx(dense.threshold.value)
-    for one in ("measured", "learnable", "unlearnable"):
-        torch.testing.assert_close(
-            getattr(free, one), getattr(dense, one), atol=1e-4, rtol=1e-4
-        )  # masks compute in single precision
+    free = ns.diagnosis.Budget(dense_limit=0, steps=x[0].numel(), closed_forms={})
+    found, dense = (three_parts(x, physics, group, budget=one) for one in (free, ONE_BY_ONE))
+    assert found.width > 0 and dense.width == 0
+    assert found.threshold.value == pytest.approx(dense.threshold.value)
+    check_rest(found, x, physics, group, 1e-4)  # masks compute in single precision
+    torch.testing.assert_close(found.measured + found.learnable + found.unlearnable, x)
+    # conjugate gradients do not reach the weakest directions that a matrix of A shows
+    torch.testing.assert_close(physics.A(found.measured), physics.A(dense.measured), atol=1e-2, rtol=1e-3)
 
 
 def test_few_steps_still_make_orthogonal_parts_that_add_up() -> None:
@@ -97,7 +103,7 @@ def test_few_steps_still_make_orthogonal_parts_that_add_up() -> None:
     energies = torch.stack([one.flatten(1).square().sum(1) for one in parts], 1)
     torch.testing.assert_close(energies.sum(1), x.flatten(1).square().sum(1), rtol=1e-2, atol=0)
     torch.testing.assert_close(found.shares.sum(1), torch.ones(2, dtype=torch.float64))
-    assert bool((found.shares > 0).all())
+    assert bool((found.shares[:, :2] > 0.2).all())
 
 
 def test_noise_and_interpolation_raise_the_threshold_and_no_group_makes_nothing_learnable() -> None:
@@ -137,4 +143,4 @@ def test_functions_of_maps_are_those_of_their_matrices() -> None:
     values, vectors = torch.linalg.eigh(M)
     found = function_of_map(lambda v: v @ M, torch.sqrt, x, steps=7)
     torch.testing.assert_close(found, x @ vectors @ torch.diag(values.clamp_min(0).sqrt()) @ vectors.T)
-    assert float(function_of_map(lambda v: v @ M, torch.exp, torch.zeros(2, 7), steps=3).abs().max()) == 0
+    assert float(function_of_map(lambda v: v @ M, torch.exp, 0 * x, steps=3).abs().max()) == 0

@@ -24,6 +24,7 @@ _DENSE_EACH = 256  # the same where every image has an operator of its own
 _LARGE = 2**16  # pixels from which on fewer steps do: they cost the same again
 _ELEMENTS = 2**18  # pixels of all transformed copies of an image, where N has to be averaged one by one
 _TOGETHER = 2**26  # numbers of all Lanczos vectors at once: 256 MB in single precision
+_SMALLEST = 1e-6  # of the largest singular value: what a matrix of A leaves of a zero, with room to spare
 _ITERATIONS = 200  # of conjugate gradients for the measured part
 
 
@@ -63,11 +64,12 @@ def three_parts(
 ) -> Parts:
     """Split images into what was measured, what the group made visible and what neither can know.
 
-    The measured part is projected out first, by conjugate gradients; singular values that are below rounding, or that
-    200 iterations do not reach, count as not measured. The rest is split by N: up to 1024 pixels by its eigenvectors,
-    above by the step function of N on each image's Krylov space, a polynomial of degree ``budget.steps - 1`` that is
-    exact where N has fewer different eigenvalues and else tells apart eigenvalues that differ by ``1 / steps^2`` of the
-    largest. Near which threshold to split is :func:`~nullsight.diagnosis.threshold.threshold`'s to say.
+    The measured part is projected out first: up to 1024 pixels by the singular vectors of A (those below 1e-6 of the
+    largest singular value count as not measured), above by conjugate gradients (what 200 iterations do not reach counts
+    as not measured, which is not as sharp). The rest is split by N: by its eigenvectors, or above 1024 pixels by the
+    step function of N on each image's Krylov space, a polynomial of degree ``budget.steps - 1`` that is exact where N
+    has fewer different eigenvalues and else tells apart eigenvalues that differ by ``1 / steps^2`` of the largest.
+    Where to split is :func:`~nullsight.diagnosis.threshold.threshold`'s to say.
 
     Args:
         x: images, ``(batch, *physics.image_shape)``; where there is one operator a sample, as many.
@@ -137,7 +139,7 @@ def _of_linear(x: Image, physics: LinearPhysics, group: Family, noise: Noise | N
     small = math.prod(physics.image_shape) <= budget.dense_limit
     linear = in_double(bare(physics)) if small else bare(physics)
     v = x.to("cpu", torch.float64) if small else x.to(like(linear))
-    measured = linear.project_range(v, iterations=_ITERATIONS)
+    measured = _projected(linear.to_matrix(), v) if small else linear.project_range(v, iterations=_ITERATIONS)
     known = average(linear, group, budget)
     contrast = float(v.double().square().mean().sqrt()) or 1.0
     if small:
@@ -154,6 +156,14 @@ def _of_linear(x: Image, physics: LinearPhysics, group: Family, noise: Noise | N
     given, guessed = measured.to(x), unlearnable.to(x)
     width = 0.0 if small else 1 / budget.steps**2
     return Parts(given, x - given - guessed, guessed, level, width, known.how)
+
+
+def _projected(dense: Tensor, x: Image) -> Image:
+    """Return the projection on the range of ``A^T``, from a matrix for all images or one for each."""
+    values, vectors = torch.linalg.eigh(dense.mT @ dense)
+    seen = vectors * (values > _SMALLEST**2 * values[..., -1:])[..., None, :]
+    rows = x.flatten(1)[:, None]
+    return (rows @ seen @ seen.mT).reshape(x.shape)
 
 
 def _filtered(known: Average, function: Map, hidden: Image, steps: int) -> Image:
