@@ -37,14 +37,14 @@ def check_measured(found: Parts, x: Tensor, physics: LinearPhysics) -> None:
         assert float((A @ (seen - whole)).norm()) <= 1e-4 * float((A @ whole).norm())
 
 
-def check_rest(found: Parts, x: Tensor, physics: LinearPhysics, group: Family, small: float = 1e-5) -> None:
-    """Split by the eigenvectors of the dense N."""
+def check_rest(found: Parts, x: Tensor, physics: LinearPhysics, group: Family) -> None:
+    """Split by the eigenvectors of the dense N; masks compute in single precision."""
     values, vectors = torch.linalg.eigh(dense_mean(physics, group))
     edge = found.threshold.value * values[-1]
     low, high = vectors[:, values < (1 - NEAR) * edge], vectors[:, values > (1 + NEAR) * edge]
     scale = float(x.norm())
-    assert float((found.unlearnable.flatten(1) @ high).norm()) <= small * scale
-    assert float((found.learnable.flatten(1) @ low).norm()) <= small * scale
+    assert float((found.unlearnable.flatten(1) @ high).norm()) <= 1e-4 * scale
+    assert float((found.learnable.flatten(1) @ low).norm()) <= 1e-4 * scale
 
 
 def check_orthogonal(found: Parts, x: Tensor) -> None:
@@ -104,7 +104,7 @@ def test_without_a_matrix_the_parts_are_the_same(name: str) -> None:
     found, dense = (three_parts(x, physics, group, budget=one) for one in (free, ONE_BY_ONE))
     assert found.width > 0 and dense.width == 0
     assert found.threshold.value == pytest.approx(dense.threshold.value)
-    check_rest(found, x, physics, group, 1e-4)  # masks compute in single precision
+    check_rest(found, x, physics, group)
     torch.testing.assert_close(found.measured + found.learnable + found.unlearnable, x)
     # conjugate gradients do not reach the weakest directions that a matrix of A shows
     torch.testing.assert_close(physics.A(found.measured), physics.A(dense.measured), atol=1e-2, rtol=1e-3)
