@@ -21,7 +21,7 @@ from nullsight.data import read_images, to_png
 from nullsight.training.metrics_file import read_metrics
 from tests.toy_recipes import CT, DATA, INPAINTING, LOSS, NETWORK, TRAINING, Shell, images, simulated, write_recipe
 
-COMMANDS = ("demo", "simulate", "check", "diagnose", "fit", "reconstruct", "evaluate", "report", "table")
+COMMANDS = ("demo", "simulate", "check", "diagnose", "fit", "reconstruct", "evaluate", "select", "report", "table")
 
 
 def test_help_names_every_command_and_version_is_said(shell: Shell) -> None:

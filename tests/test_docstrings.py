@@ -9,7 +9,7 @@ from tests import rules
 from tests.rules import Module, modules
 from tests.test_layers import ROOMS_WITH_TABLES
 
-ROOMS = [*ROOMS_WITH_TABLES, "diagnosis", "data", "training", "evaluation", "report", "contracts", "metrics"]
+ROOMS = [*ROOMS_WITH_TABLES, "diagnosis", "data", "training", "evaluation", "trust", "report", "contracts", "metrics"]
 FILES = [one for name, one in modules().items() if name]
 
 

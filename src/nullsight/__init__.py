@@ -28,6 +28,7 @@ _ROOMS = (
     "physics",
     "reconstructors",
     "training",
+    "trust",
 )
 _NAMES = {
     "Draws": "nullsight.draws",
@@ -60,6 +61,7 @@ __all__ = [
     "physics",
     "reconstructors",
     "training",
+    "trust",
 ]
 
 

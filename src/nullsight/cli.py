@@ -25,6 +25,7 @@ Overwrite = Annotated[bool, Parameter(negative="", help="replace files that are 
 Measurements = Annotated[Path | None, Parameter(help="in place of the recipe's test measurements")]
 Truth = Annotated[Path | None, Parameter(help="their ground truth; without it only residuals are given")]
 Helping = Annotated[Path | None, Parameter(help="a recipe whose [[helper]] list is used; none if not given")]
+AsJson = Annotated[bool, Parameter(negative="", help="print JSON in place of text")]
 Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="where to write; a new name is made if not given")]
 
 
@@ -54,15 +55,22 @@ def check(recipe: Path, *overrides: Overrides) -> Outcome:
 
 @app.command
 def diagnose(
-    recipe: Path,
+    recipe: Annotated[Path, Parameter(help="a recipe, or a run folder to examine without truth")],
     *overrides: Overrides,
     dimension: Annotated[int | None, Parameter(help="of the set of images, for the sensing theorems' bounds")] = None,
-    json: Annotated[bool, Parameter(negative="", help="print JSON in place of text")] = False,
+    json: AsJson = False,
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="an HTML page to write as well")] = None,
+    measurements: Annotated[Path | None, Parameter(help="of a run: in place of its test measurements")] = None,
+    images: Annotated[int, Parameter(help="of a run: how many measurements are looked at")] = 4,
 ) -> Outcome:
-    """Say what the recipe's physics and group can ever teach: 0 condition holds, 3 partly, 4 nothing or impossible."""
+    """Say what a recipe can ever teach (0 condition holds, 3 partly, 4 nothing), or what a run knows without truth.
+
+    Of a run folder, the exit code is 1 where residuals are more than the noise explains.
+    """
     from nullsight import app as room
 
+    if recipe.is_dir():
+        return room.diagnose_run(recipe, measurements=measurements, images=images, as_json=json, out=out)
     read = read_recipe(recipe, overrides)
     return room.diagnose_recipe(read, recipe.parent, dimension=dimension, as_json=json, out=out, say=_say)
 
@@ -125,6 +133,20 @@ def evaluate(
     from nullsight import app as room
 
     return room.evaluate_runs([run, *others], measurements=measurements, truth=truth, helpers=helpers, out=out)
+
+
+@app.command
+def select(
+    run: Path,
+    *others: Annotated[Path, Parameter(help="runs to compare it with; without any, its checkpoints are compared")],
+    measurements: Measurements = None,
+    images: Annotated[int, Parameter(help="how many measurements they are compared on")] = 8,
+    json: AsJson = False,
+) -> Outcome:
+    """Rank runs of the same measurements, or the checkpoints of one, without truth."""
+    from nullsight import app as room
+
+    return room.select_runs([run, *others], measurements=measurements, images=images, as_json=json)
 
 
 @app.command

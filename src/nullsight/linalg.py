@@ -171,9 +171,41 @@ def lanczos(apply: Map, start: Tensor, *, steps: int = 30) -> tuple[Tensor, Tens
     Returns:
         The diagonal ``(batch, steps)`` and the off-diagonal ``(batch, steps - 1)``.
     """
+    diagonal, beside, _ = _krylov(apply, start, steps)
+    return diagonal, beside
+
+
+def function_of_map(apply: Map, function: Map, x: Tensor, *, steps: int = 100) -> Tensor:
+    """Return ``function(M) x`` for a symmetric map M, from the Krylov space of each row of ``x``.
+
+    ``|x| V function(T) e_1`` with the Lanczos vectors V and their tridiagonal matrix T: exact where M has at most
+    ``steps`` different eigenvalues in x (Saad, "Analysis of some Krylov subspace approximations to the matrix
+    exponential operator", SIAM J. Numer. Anal. 29(1), 1992, has the approximation for any function).
+
+    Args:
+        apply: M, a map of batches ``(batch, ...)``.
+        function: of the eigenvalues, ``(batch, steps)`` float64.
+        x: vectors, ``(batch, ...)``.
+        steps: applications of M, at most; memory is that of so many vectors.
+
+    Example:
+        >>> double = lambda value: 2 * value
+        >>> function_of_map(double, torch.square, torch.ones(1, 3)).round()
+        tensor([[4., 4., 4.]])
+    """
+    diagonal, beside, basis = _krylov(apply, x, steps)
+    small = torch.diag_embed(diagonal) + torch.diag_embed(beside, 1) + torch.diag_embed(beside, -1)
+    values, vectors = torch.linalg.eigh(small.double())
+    weights = torch.einsum("bkj,bj->bk", vectors, function(values) * vectors[:, 0]).to(x.dtype)
+    rows = torch.einsum("bkn,bk->bn", basis, weights) * x.flatten(1).norm(dim=1, keepdim=True)
+    return rows.reshape(x.shape)
+
+
+def _krylov(apply: Map, start: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the diagonal, the off-diagonal and the orthonormal vectors ``(batch, steps, n)``."""
     rows = start.flatten(1)
     steps = min(steps, rows.shape[1])
-    basis = [rows / rows.norm(dim=1, keepdim=True)]
+    basis = [rows / positive(rows.norm(dim=1, keepdim=True))]
     diagonal: list[Tensor] = []
     beside: list[Tensor] = []
     scale = torch.zeros_like(rows[:, :1])
@@ -188,7 +220,8 @@ def lanczos(apply: Map, start: Tensor, *, steps: int = 30) -> tuple[Tensor, Tens
         alive = length > 10 * torch.finfo(w.dtype).eps * scale
         beside.append(torch.where(alive, length, torch.zeros_like(length))[:, 0])
         basis.append(torch.where(alive, w / positive(length), torch.zeros_like(w)))
-    return torch.stack(diagonal, 1), torch.stack(beside[: steps - 1] or [diagonal[0][:0]], -1).reshape(len(rows), -1)
+    off = torch.stack(beside[: steps - 1] or [diagonal[0][:0]], -1).reshape(len(rows), -1)
+    return torch.stack(diagonal, 1), off, torch.stack(basis[:steps], 1)
 
 
 def largest_eigenvalue(apply: Map, start: Tensor, *, steps: int = 20) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nullsight.app.diagnose_run import examine_run
+from nullsight.app.opened import Opened, families
 from nullsight.app.results_file import minutes_of
 from nullsight.app.runs import read_about, rebuild, reconstruct_with
 from nullsight.app.score_runs import Scored, named, score
@@ -31,11 +33,13 @@ from nullsight.report import (
     log_magnitude,
     plain,
     score_table,
+    trusted,
     write_report,
 )
 from nullsight.training import Run
 
 EXAMPLES = 4
+_EXAMINED = 2  # images of which the report says what can be known without truth: nullsight diagnose RUN takes more
 
 
 def report_runs(
@@ -82,6 +86,7 @@ def content(scored: Scored, folders: Sequence[Path]) -> ReportContent:
         facts=facts(run, families(experiment), experiment.physics, folders[0]),
         recipe=recipe_text(recipe),
         diagnosis=lessons(experiment),
+        trust=trusted(examine_run(Opened(run, experiment, recipe, scored.data, scored.source), images=_EXAMINED)),
     )
 
 
@@ -160,13 +165,6 @@ def charts(runs: dict[str, Run]) -> tuple[Chart, ...]:
         lines = tuple(c for name, run in runs.items() for c in curves(run.history, {key: name}, "minutes"))
         found.append(Chart(key.partition("/")[2], "minutes", "dB", lines))
     return tuple(found)
-
-
-def families(experiment: Experiment) -> list[Family]:
-    """Return the transformations that were learned from: of the [group] section and of the loss terms, each once."""
-    named = [experiment.group, *(family for _, loss in experiment.loss.terms() for family in loss.families)]
-    known = {id(one): one for one in named if one is not None}
-    return list(known.values())
 
 
 def facts(

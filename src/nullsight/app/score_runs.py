@@ -6,10 +6,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from nullsight.app.diagnose_run import check_run
 from nullsight.app.helpers import Helpers, read_helpers
 from nullsight.app.inputs import read_inputs, read_references
+from nullsight.app.opened import Opened
 from nullsight.app.results_file import method_notes, setting
-from nullsight.app.runs import load, reconstruct_with
+from nullsight.app.runs import load, rebuild, reconstruct_with
 from nullsight.app.score_lines import image_lines
 from nullsight.app.score_lines import table_lines as table_lines
 from nullsight.assemble import place
@@ -135,6 +137,12 @@ def evaluate_runs(
     if out is not None and scored.truth is None:
         raise InputError("expected ground truth for a results file, but there is none: add --truth")
     lines = [*image_lines(scored.evaluation), *table_lines(scored.evaluation), scored.statement]
+    if scored.truth is None:
+        first = next(iter(scored.runs))
+        experiment, recipe, _ = rebuild(folders[first])
+        opened = Opened(scored.runs[first], experiment, recipe, scored.data, scored.source)
+        lines += [f"{first}, as far as it is known without truth (nullsight diagnose {runs[0]} says more):"]
+        lines += [f"  {line}" for line in check_run(opened).lines()]
     if out is not None:
         notes = notes_on(scored, folders, helping)
         given = [("--measurements", measurements), ("--truth", truth), ("--helpers", helpers), ("--out", out)]

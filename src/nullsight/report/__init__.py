@@ -16,6 +16,7 @@ from nullsight.report.diagnosed import diagnosed
 from nullsight.report.fill import curves, image_table, interval_text, score_table
 from nullsight.report.page import build_report, write_report
 from nullsight.report.pictures import heat, log_magnitude, plain
+from nullsight.report.trusted import part_pictures, trusted
 
 __all__ = [
     "Chart",
@@ -36,7 +37,9 @@ __all__ = [
     "image_table",
     "interval_text",
     "log_magnitude",
+    "part_pictures",
     "plain",
     "score_table",
+    "trusted",
     "write_report",
 ]

@@ -169,7 +169,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Diagnosed:
-    """What an operator and a group can teach, as a part of the page.
+    """What an operator and a group can teach, or what is known of a run without truth, as a part of the page.
 
     Attributes:
         verdict: in a few words.
@@ -198,6 +198,7 @@ class ReportContent:
         facts: groups of name and value: stated errors, seeds, versions, machine, minutes.
         recipe: the effective recipe as TOML.
         diagnosis: what the measurements can teach, as far as it is known before training; None: not asked.
+        trust: what is known after training without ground truth; None: not asked.
     """
 
     title: str
@@ -209,3 +210,4 @@ class ReportContent:
     facts: Sequence[tuple[str, Sequence[tuple[str, str]]]] = ()
     recipe: str = ""
     diagnosis: Diagnosed | None = None
+    trust: Diagnosed | None = None

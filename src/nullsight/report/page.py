@@ -43,6 +43,7 @@ def build_report(content: ReportContent) -> str:
         ("Scores", "".join(_table(one) for one in content.tables)),
         ("Training", f'<div class="charts">{charts}</div>' * bool(charts)),
         ("What can be learned", _diagnosed(content.diagnosis)),
+        ("What can be trusted", _diagnosed(content.trust)),
         ("What this rests on", f'<div class="facts">{facts}</div>' * bool(facts)),
         ("Recipe", f'<div class="card"><pre>{_highlighted(content.recipe)}</pre></div>' * bool(content.recipe)),
     ]
