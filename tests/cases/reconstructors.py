@@ -38,6 +38,7 @@ from nullsight.reconstructors import (
     Size,
     SmoothFill,
     SplitAverage,
+    Symmetrized,
     Tikhonov,
     TotalVariation,
     Turned,
@@ -232,6 +233,9 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
     ),
     ReconstructorCase(
         "group_average", lambda seed: GroupAverage(ArtifactRemoval(_unet(seed)), Dihedral(4)), lambda: toy_mask(1, 8, 8)
+    ),
+    ReconstructorCase(
+        "symmetrized", lambda seed: Symmetrized(Unrolled(_dncnn(seed), 2), Dihedral(4)), lambda: toy_mask(1, 8, 8)
     ),
     ReconstructorCase(
         "alternating",
