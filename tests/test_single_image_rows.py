@@ -121,7 +121,7 @@ def test_a_run_that_denoises_in_another_way_is_refused(tmp_path: Path) -> None:
     stream = Draws(0, 0, (0,)).of("prior")
     with pytest.raises(InputError, match="reconstructor is ArtifactRemoval"):
         TrainedDenoiser(str(tmp_path / "run")).prox(images(1), torch.ones(1, 1, 1, 1), stream)
-    with pytest.raises(InputError, match="run folder"):
+    with pytest.raises(InputError, match="train it first"):
         TrainedDenoiser(str(tmp_path / "none")).prox(images(1), torch.ones(1, 1, 1, 1), stream)
 
 

@@ -20,9 +20,9 @@ ADAM = Adam(1e-3)
 class FittedToEach(Reconstructor):
     """``f_y(y)``: every measurement gets a reconstructor of its own, trained on it alone and then forgotten.
 
-    Deep image prior (Ulyanov, Vedaldi, Lempitsky, CVPR 2018) and equivariant imaging of single images (Chen, Tachella,
-    Davies, "Equivariant Imaging", ICCV 2021, section 5) as rows of a table: it has no weights between two images, so
-    its time is that of reconstructing. Every image begins with the weights that ``f`` has. Its name in a recipe is
+    Deep image prior (Ulyanov, Vedaldi, Lempitsky, CVPR 2018), or the loss of "Equivariant Imaging" (Chen, Tachella,
+    Davies, ICCV 2021) on one measurement, as rows of a table: it has no weights between two images, so its time is that
+    of reconstructing. Every image begins with the weights that ``f`` has. Its name in a recipe is
     ``"nullsight.app.fitted_to_each:FittedToEach"``.
 
     Args:

@@ -53,6 +53,11 @@ class TrainedDenoiser(nn.Module, Prior):
     def _denoiser(self) -> Direct:
         if not self._opened:
             folder = place(self.run, Path())
+            if not folder.is_dir():
+                raise InputError(
+                    f"expected the run of a denoiser in {folder}, but nothing is there: train it first, or leave this "
+                    f"row out with --only"
+                )
             found = load(folder).reconstructor
             if not isinstance(found, Direct):
                 raise InputError(

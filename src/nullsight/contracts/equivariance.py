@@ -1,9 +1,9 @@
 """How far a reconstructor is from turning its image with what it is given: two numbers that are not the same.
 
 A reconstructor that follows a turned operator need not follow a turned image, and a system (measure, then reconstruct)
-that follows turned images may be blind to the operator it is told. The first can be built in, the second can only be
-where the null space of ``A`` is filled in: Chen, Davies, Ehrhardt, Schönlieb, Sherry, Tachella, "Imaging with
-equivariant deep learning", IEEE Signal Processing Magazine 2023.
+that follows turned images may be blind to the operator it is told. The first can be built into f, whatever A is; the
+second asks for an A that turns along, or for what A does not see to be filled in. Chen, Davies, Ehrhardt, Schönlieb,
+Sherry, Tachella, "Imaging with equivariant deep learning", IEEE Signal Processing Magazine 2023.
 """
 
 from collections.abc import Callable, Iterator
