@@ -20,7 +20,7 @@ from nullsight.app.results_file import circumstances, method_notes, minutes_of
 from nullsight.app.runs import rebuild
 from nullsight.app.table import read_rows
 from nullsight.assemble import place
-from nullsight.evaluation import Axes, CurveRow, dagger, to_result, write_curve, write_result
+from nullsight.evaluation import Axes, CurveRow, dagger, first_of_each, to_result, write_curve, write_result
 from nullsight.groups import Bicubic, Family, QuarterTurns, Rotations
 from nullsight.physics.base import LinearPhysics
 from nullsight.training import Run
@@ -131,7 +131,8 @@ def main(runs: Path = ROOT / "runs" / "equivariant_prox", results: Path = ROOT /
     chests = ns.data.read_images(place("$NULLSIGHT_DATA/ct100_128.npy", ROOT), None, "NHW").values[TEST].float()
     heads = ns.data.read_images(place("$NULLSIGHT_DATA/mr_256.npz", ROOT), "images", "NHW").values[HEADS].float()
     score(known, other_images(chests, ns.data.block_means(heads, 2)), physics, results, threads)
-    equivariance(known, chests, physics, results, threads)
+    once = torch.tensor(first_of_each(chests))  # exact duplicates
+    equivariance(known, chests[once], physics, results, threads)
 
 
 if __name__ == "__main__":
