@@ -47,6 +47,23 @@ def test_bias_free_refuses_a_norm_with_additive_terms():
         BiasFreeDnCNN(1, 4, 4, norm=BatchNorm())
 
 
+def test_leaky_units_let_negative_values_through():
+    x = picture(1, 1, 8, 8)
+    plain, leaky = (DnCNN(1, 6, 2, seed=0, slope=slope).double() for slope in (0.0, 0.25))
+    hidden = torch.nn.functional.conv2d(x, leaky.body[0].weight, leaky.body[0].bias, padding=1)
+    hidden = torch.where(hidden > 0, hidden, 0.25 * hidden)
+    assert bool((hidden < 0).any())
+    by_hand = x + torch.nn.functional.conv2d(hidden, leaky.last.weight, leaky.last.bias, padding=1)
+    torch.testing.assert_close(leaky(x), by_hand, rtol=1e-12, atol=1e-14)
+    # smaller weights keep the size of the signal (He et al., ICCV 2015)
+    torch.testing.assert_close(leaky.body[0].weight * (1 + 0.25**2) ** 0.5, plain.body[0].weight)
+    free = BiasFreeDnCNN(1, 6, 5, seed=0, slope=0.1).double()
+    torch.testing.assert_close(free(30 * x), 30 * free(x), rtol=1e-12, atol=1e-14)
+    for slope in (-0.1, 1.0):
+        with pytest.raises(InputError, match="slope from 0 to below 1"):
+            DnCNN(1, 4, 4, slope=slope)
+
+
 def test_published_size():
     # 17 layers of width 64, grey images: the weights, the biases of the first and the last layer, the norms
     network = DnCNN(1, norm=BatchNorm())

@@ -27,6 +27,7 @@ SHAPES = {
     "mr_as_ct": (1, 128, 128),
     "ct100_settings": (1, 128, 128),
     "urban100_settings": (3, 256, 256),
+    "equivariant_prox": (1, 128, 128),
 }
 RECIPES = [
     pytest.param(path, id=f"{path.parent.name}/{path.stem}") for name in SHAPES for path in read_rows(ROOT / name, [])

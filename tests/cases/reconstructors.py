@@ -38,6 +38,7 @@ from nullsight.reconstructors import (
     Size,
     SmoothFill,
     SplitAverage,
+    Symmetrized,
     Tikhonov,
     TotalVariation,
     Turned,
@@ -233,10 +234,9 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
     ReconstructorCase(
         "group_average", lambda seed: GroupAverage(ArtifactRemoval(_unet(seed)), Dihedral(4)), lambda: toy_mask(1, 8, 8)
     ),
+    ReconstructorCase("symmetrized", lambda seed: Symmetrized(Unrolled(_dncnn(seed), 2), Reflections()), _mask),
     ReconstructorCase(
-        "alternating",
-        lambda seed: Alternating(GroupAverage(Unrolled(_dncnn(seed), 2), Reflections()), 2),
-        _matrix,
+        "alternating", lambda seed: Alternating(GroupAverage(Unrolled(_dncnn(seed), 2), Reflections()), 2), _matrix
     ),
     # few iterations, so that where they begin is still seen
     ReconstructorCase(

@@ -1,7 +1,7 @@
 """Train from Python: ``nullsight.fit``."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from nullsight.app.hope import NothingToLearn, nothing_to_learn
-from nullsight.app.runs import begun, differing
+from nullsight.app.runs import begun, differing, load
 from nullsight.data import MeasurementSet, TruthSet
 from nullsight.losses.base import Loss
 from nullsight.noise import Noise, Noiseless
@@ -109,6 +109,27 @@ def fit(
         return begin()
     with begun(folder, experiment, Recipe(), {"measurements": _digest(data.y)}):
         return begin()
+
+
+def fitted(out: Path, begin: Callable[[bool], Run]) -> Run:
+    """Return the run in a folder if it is finished; else begin it, or go on with it.
+
+    For scripts of several trainings that may be interrupted.
+
+    Args:
+        out: the run folder.
+        begin: calls :func:`fit` with this ``out`` and the ``resume`` that it is given.
+
+    Raises:
+        InputError: what :func:`fit` refuses, or a run in the folder that began with other parts.
+    """
+    if not (out / "recipe.toml").exists():
+        return begin(False)
+    if (out / "checkpoints").exists():
+        known = load(out)
+        if known.finished:
+            return known
+    return begin(True)
 
 
 def _check_same(folder: Path, experiment: Experiment) -> None:

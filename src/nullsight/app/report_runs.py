@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nullsight.app.diagnose_run import examine_run
+from nullsight.app.equivariance import equivariance_table
 from nullsight.app.opened import Opened, families
 from nullsight.app.results_file import minutes_of
 from nullsight.app.runs import read_about, rebuild, reconstruct_with
@@ -69,6 +70,8 @@ def content(scored: Scored, folders: Sequence[Path]) -> ReportContent:
     tables = [score_table(scored.evaluation)]
     if scored.truth is not None:
         tables.append(image_table(scored.evaluation, "psnr", "PSNR of every image, dB"))
+    if run.plan.steps:  # what learns nothing may take minutes an image
+        tables += [equivariance_table(scored, group) for group in families(experiment)[:1]]
     supervised = bool(experiment.loss.needs_truth)
     learned = "measurements and their ground truth" if supervised else "measurements alone; no ground truth was used"
     terms = " + ".join(f"{_weight(w)}{type(loss).__name__}" for w, loss in experiment.loss.terms())

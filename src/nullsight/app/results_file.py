@@ -26,8 +26,9 @@ def method_notes(
     """
     experiment, _, _ = rebuild(folder)
     about = read_about(folder)
+    elsewhere = any(getattr(part, "learned_from_truth", False) for part in experiment.reconstructor.modules())
     return Method(
-        uses_truth=bool(experiment.loss.needs_truth),
+        uses_truth=bool(experiment.loss.needs_truth) or elsewhere,
         helpers=helpers,
         minutes=round(minutes_of(run), 2),
         setup_minutes=round(run.plan.preparation_minutes, 2),
@@ -51,11 +52,24 @@ def setting(recipe: Recipe, command: str) -> Setting:
         recipe: of the first run.
         command: that makes the file.
     """
+    dataset = Path(recipe.simulate.images if recipe.simulate else recipe.data.measurements or "").name
+    return circumstances(recipe.title, dataset, recipe.training.threads or torch.get_num_threads(), command)
+
+
+def circumstances(task: str, dataset: str, threads: int, command: str) -> Setting:
+    """Return what results say of the circumstances, where no recipe tells.
+
+    Args:
+        task: what is reconstructed from what.
+        dataset: its name.
+        threads: of the processor, a run.
+        command: that makes the file.
+    """
     return Setting(
-        task=recipe.title,
-        dataset=Path(recipe.simulate.images if recipe.simulate else recipe.data.measurements or "").name,
+        task=task,
+        dataset=dataset,
         machine=f"{processor()}, {os.cpu_count()} cores",
-        threads=recipe.training.threads or torch.get_num_threads(),
+        threads=threads,
         commit=commit(),
         date=time.strftime("%Y-%m-%d"),
         command=command,

@@ -1,5 +1,6 @@
 """Checks of parts, for our tests and for users' own: an AssertionError says what should be and what is."""
 
+from nullsight.contracts.equivariance import reconstructor_equivariance, system_equivariance
 from nullsight.contracts.findings import ContractError, Finding
 from nullsight.contracts.groups import (
     assert_action_error,
@@ -98,5 +99,7 @@ __all__ = [
     "measured_action_error",
     "natural_images",
     "orthogonality_defect",
+    "reconstructor_equivariance",
     "round_trip_error",
+    "system_equivariance",
 ]

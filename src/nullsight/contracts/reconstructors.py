@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
@@ -84,7 +84,7 @@ def assert_gradients_reach_all_weights(f: Reconstructor, y: Tensor, physics: Phy
         physics: the operator that made them.
     """
     named = [(name, weight) for name, weight in f.named_parameters() if weight.requires_grad]
-    with torch.enable_grad(), _evaluating(f):
+    with torch.enable_grad(), evaluating(f):
         x = f(y, physics)
         target = torch.rand(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         loss = (x - target.to(x.device, x.dtype) * f.scale).square().mean()
@@ -130,7 +130,8 @@ def assert_runs_on(f: Reconstructor, physics: Sequence[Physics], *, batch: int =
 
 
 @contextmanager
-def _evaluating(f: Reconstructor) -> Iterator[None]:
+def evaluating(f: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode and every part of it back into the mode it had."""
     modes = [(module, module.training) for module in f.modules()]
     f.eval()
     try:
@@ -141,7 +142,7 @@ def _evaluating(f: Reconstructor) -> Iterator[None]:
 
 
 def _reconstruct(f: Reconstructor, y: Tensor, physics: Physics) -> Tensor:
-    with torch.no_grad(), _evaluating(f):
+    with torch.no_grad(), evaluating(f):
         return f(y, physics)  # type: ignore[no-any-return]
 
 

@@ -1,6 +1,7 @@
 """Evaluation: reconstruct, score with and without reference, compare with baselines, write results down."""
 
 from nullsight.evaluation.base import Evaluation, Reconstruct, Scores, dagger, evaluate
+from nullsight.evaluation.curves import Axes, CurveRow, curve_names, curves_table, read_curves, write_curve
 from nullsight.evaluation.ranges import DataRange, FixedRange, MagnitudePeak, PeakOfEach, magnitude
 from nullsight.evaluation.results import (
     Method,
@@ -10,6 +11,7 @@ from nullsight.evaluation.results import (
     markdown_table,
     mean_distance,
     merge,
+    paired_difference,
     read_result,
     to_result,
     write_result,
@@ -17,6 +19,8 @@ from nullsight.evaluation.results import (
 from nullsight.evaluation.statistics import Interval, first_of_each, t_interval
 
 __all__ = [
+    "Axes",
+    "CurveRow",
     "DataRange",
     "Evaluation",
     "FixedRange",
@@ -29,6 +33,8 @@ __all__ = [
     "Scores",
     "Setting",
     "check_setting",
+    "curve_names",
+    "curves_table",
     "dagger",
     "evaluate",
     "first_of_each",
@@ -36,8 +42,11 @@ __all__ = [
     "markdown_table",
     "mean_distance",
     "merge",
+    "paired_difference",
+    "read_curves",
     "read_result",
     "t_interval",
     "to_result",
+    "write_curve",
     "write_result",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from nullsight.errors import InputError
 from nullsight.evaluation.base import Evaluation
-from nullsight.evaluation.statistics import t_interval
+from nullsight.evaluation.statistics import Interval, t_interval
 from nullsight.storage import write_atomically
 
 Result = dict[str, Any]
@@ -233,16 +233,38 @@ def mean_distance(result: Result, one: str, other: str) -> float:
     Raises:
         InputError: a method that is not there.
     """
-    named = {row["name"]: row["psnr"] for row in result["methods"]}
-    for name in (one, other):
-        if name not in named:
-            raise InputError(f"expected a method among {', '.join(named)}, but {name!r} came")
-    known = [abs(a - b) for a, b in zip(named[one], named[other], strict=True) if a is not None and b is not None]
+    known = [abs(gap) for gap in _gaps(*_psnr_of(result, one, other)) if not math.isnan(gap)]
     return sum(known) / len(known) if known else math.nan
 
 
+def paired_difference(result: Result, one: str, other: str) -> Interval:
+    """Return the mean over the test images of ``PSNR(one) - PSNR(other)``, dB, and its 95 % t interval.
+
+    Args:
+        result: as :func:`read_result` returns it.
+        one: a method.
+        other: another one.
+
+    Raises:
+        InputError: a method that is not there.
+    """
+    return t_interval(_gaps(*_psnr_of(result, one, other)))
+
+
+def _psnr_of(result: Result, *methods: str) -> list[list[float | None]]:
+    named = {row["name"]: row["psnr"] for row in result["methods"]}
+    for name in methods:
+        if name not in named:
+            raise InputError(f"expected a method among {', '.join(named)}, but {name!r} came")
+    return [named[name] for name in methods]
+
+
+def _gaps(values: Sequence[float | None], base: Sequence[float | None]) -> list[float]:
+    return [math.nan if a is None or b is None else a - b for a, b in zip(values, base, strict=True)]
+
+
 def _paired(values: Sequence[float | None], base: Sequence[float | None]) -> str:
-    numbers = [math.nan if a is None or b is None else a - b for a, b in zip(values, base, strict=True)]
+    numbers = _gaps(values, base)
     if not any(numbers):
         return "n/a"
     found = t_interval(numbers)

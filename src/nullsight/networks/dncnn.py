@@ -32,16 +32,21 @@ class _Stack(Network):
         out_channels: int | None = None,
         norm: Norm = NO_NORM,
         dimension: int = 2,
+        slope: float = 0.0,
     ) -> None:
         super().__init__()
         check_layout(channels, width, depth, 2, dimension)
+        if not 0 <= slope < 1:
+            raise InputError(f"expected a slope from 0 to below 1, but {slope} came: 0 for ReLU, 0.01 is common")
         outputs = check_outputs(channels, out_channels)
         self.channels, self.width, self.depth, self.seed = channels, width, depth, seed
-        self.out_channels, self.norm, self.dimension = out_channels, norm, dimension
+        self.out_channels, self.norm, self.dimension, self.slope = out_channels, norm, dimension, slope
         plain = BIAS_FREE if norm.homogeneous else NO_NORM
         with quietly():
-            inner = [layer for _ in range(depth - 2) for layer in conv_norm_relu(width, width, norm, dimension)]
-            self.body = nn.Sequential(*conv_norm_relu(channels, width, plain, dimension), *inner)
+            layers = conv_norm_relu(channels, width, plain, dimension, slope=slope)
+            for _ in range(depth - 2):
+                layers += conv_norm_relu(width, width, norm, dimension, slope=slope)
+            self.body = nn.Sequential(*layers)
             self.last = convolution(width, outputs, 3, dimension, bias=plain.bias)
         self._draw()
 
@@ -51,7 +56,7 @@ class _Stack(Network):
         return add_input(x, self.last(self.body(x)))
 
     def _draw(self) -> None:
-        draw_weights(self, self.seed)
+        draw_weights(self, self.seed, slope=self.slope)
         with torch.no_grad():
             next(self.last.parameters()).mul_(NEAR_ZERO)
 
@@ -70,6 +75,10 @@ class DnCNN(_Stack):
         out_channels: of the output (at most ``channels``; it is added to the first of them); None means ``channels``.
         norm: what follows each convolution but the first and the last.
         dimension: 1 for signals, 2 for images, 3 for volumes.
+        slope: of the leaky ReLUs for negative values, 0 .. 1; 0 makes them ReLUs.
+
+    Raises:
+        InputError: numbers that describe no network.
 
     Example:
         >>> DnCNN(1, width=8, depth=4, seed=0)(torch.rand(2, 1, 9, 7)).shape
@@ -92,6 +101,7 @@ class BiasFreeDnCNN(_Stack):
         out_channels: of the output (at most ``channels``; it is added to the first of them); None means ``channels``.
         norm: a homogeneous one, ``BiasFree()`` or ``BiasFreeBatchNorm()``.
         dimension: 1 for signals, 2 for images, 3 for volumes.
+        slope: as in :class:`DnCNN`.
 
     Raises:
         InputError: a norm with additive terms.
@@ -112,10 +122,13 @@ class BiasFreeDnCNN(_Stack):
         out_channels: int | None = None,
         norm: Norm = BIAS_FREE,
         dimension: int = 2,
+        slope: float = 0.0,
     ) -> None:
         if not norm.homogeneous:
             raise InputError(
                 f"expected a norm without additive terms, but {type(norm).__name__} came: choose BiasFree() or "
                 f"BiasFreeBatchNorm(), or DnCNN"
             )
-        super().__init__(channels, width, depth, seed=seed, out_channels=out_channels, norm=norm, dimension=dimension)
+        super().__init__(
+            channels, width, depth, seed=seed, out_channels=out_channels, norm=norm, dimension=dimension, slope=slope
+        )

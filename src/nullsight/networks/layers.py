@@ -129,11 +129,14 @@ def convolution(
     return make(channels, out_channels, kernel, stride=stride, padding=(kernel - 1) // 2, bias=bias)
 
 
-def conv_norm_relu(channels: int, out_channels: int, norm: Norm, dimension: int) -> list[nn.Module]:
-    """Return the layers 3x3 convolution, norm, ReLU."""
+def conv_norm_relu(
+    channels: int, out_channels: int, norm: Norm, dimension: int, *, slope: float = 0.0
+) -> list[nn.Module]:
+    """Return the layers 3x3 convolution, norm, ReLU; leaky where negative values keep a ``slope``."""
     first = convolution(channels, out_channels, 3, dimension, bias=norm.bias)
     # not in place: the gradient of a norm and the copies made for checkpointing need the input as it was
-    return [first, norm.layer(out_channels, dimension), nn.ReLU()]
+    activation = nn.LeakyReLU(slope) if slope else nn.ReLU()
+    return [first, norm.layer(out_channels, dimension), activation]
 
 
 def enlarge_and_convolve(convolution: nn.Module, x: Tensor) -> Tensor:

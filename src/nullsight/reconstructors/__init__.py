@@ -13,7 +13,7 @@ from nullsight.reconstructors.fista import Fista
 from nullsight.reconstructors.fits import Exact, Fit, Likelihood, Penalised, Within
 from nullsight.reconstructors.generator_range import GeneratorRange
 from nullsight.reconstructors.half_quadratic import HalfQuadratic
-from nullsight.reconstructors.helpers import Alternating, GroupAverage, Helper, SplitAverage
+from nullsight.reconstructors.helpers import Alternating, GroupAverage, Helper, SplitAverage, Symmetrized
 from nullsight.reconstructors.learned_primal_dual import LearnedPrimalDual
 from nullsight.reconstructors.misfits import Counts, Misfit, Squares, misfit
 from nullsight.reconstructors.primal_dual import PrimalDual
@@ -83,6 +83,7 @@ __all__ = [
     "Solved",
     "SplitAverage",
     "Squares",
+    "Symmetrized",
     "Tikhonov",
     "TotalVariation",
     "Turned",
@@ -111,6 +112,7 @@ TABLE: dict[str, type[Reconstructor]] = {
     "total_variation": TotalVariation,
     "split_average": SplitAverage,
     "group_average": GroupAverage,
+    "symmetrized": Symmetrized,
     "alternating": Alternating,
     "tikhonov": Tikhonov,
     "proximal_gradient": ProximalGradient,

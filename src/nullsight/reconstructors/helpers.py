@@ -1,6 +1,6 @@
-"""What may be done with a trained reconstructor at test time: each a reconstructor around another one.
+"""Reconstructors around another one: what may be done with a trained one at test time, and one to be trained.
 
-None is used unless it is named; scores reached with one are told apart from those without.
+None is used unless it is named; scores reached with one at test time are told apart from those without.
 """
 
 import torch
@@ -14,7 +14,7 @@ from nullsight.physics.composed import transformed
 from nullsight.physics.splits import Split
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.data_steps import ConjugateGradients, DataStep
-from nullsight.types import Image, InputError, Measurement
+from nullsight.types import Element, Image, InputError, Measurement
 
 NON_NEGATIVE = NonNegative()
 FIVE_STEPS = ConjugateGradients(5)
@@ -110,18 +110,83 @@ class GroupAverage(Helper):
         self.group = group
 
     def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
-        if not isinstance(physics, LinearPhysics):
-            raise InputError(
-                f"expected a linear operator, which can be turned, but {type(physics).__name__} is not: leave the "
-                f"group average out"
-            )
-        first = self.begin(y, physics) if start is None else start
-        total: Tensor = torch.zeros_like(first)
-        for element in self.group.elements():
-            g = torch.full((len(y),), element, dtype=torch.int64)
-            began = self.group.act(self.group.inverse(g), first)  # (A T_g)_dagger y, at the price of one
-            total = total + self.group.act(g, self.f(y, transformed(physics, self.group, g), start=began, draws=draws))
-        return total / self.group.order
+        return _averaged(self.f, self.group, y, _turnable(physics), start, draws)
+
+
+class Symmetrized(Helper):
+    """``F(y, A) = mean over g of T_g f(y, A T_g)``, learned with one random g a sample, used with all of them.
+
+    The Reynolds average as a design. In training mode, given draws, each sample takes one term of the mean, another at
+    every call: a step costs one pass of f, and the mean of a convex loss over the terms is at least the loss of F. In
+    evaluation mode, or without draws, F is the whole mean and ``F(y, A T_h) = T_h^-1 F(y, A)``, as with
+    :class:`GroupAverage`. Chen, Davies, Ehrhardt, Schönlieb, Sherry, Tachella, "Imaging with equivariant deep
+    learning", IEEE Signal Processing Magazine 2023.
+
+    Args:
+        f: any reconstructor that uses the operator it is given.
+        group: finite, acting linearly on images; once trained, one pass of f for each element.
+
+    Example:
+        >>> from nullsight.groups import Dihedral
+        >>> from nullsight.networks import DnCNN
+        >>> from nullsight.physics import Inpainting
+        >>> from nullsight.reconstructors.simple import ArtifactRemoval
+        >>> f = Symmetrized(ArtifactRemoval(DnCNN(1, width=4, depth=3, seed=0)), Dihedral(4)).eval()
+        >>> x, physics = torch.rand(1, 1, 8, 8), Inpainting((1, 8, 8), torch.ones(8, 8))
+        >>> torch.allclose(f(x.flip(-1), physics), f(x, physics).flip(-1), atol=1e-5)
+        True
+    """
+
+    def __init__(self, f: Reconstructor, group: FiniteGroup) -> None:
+        super().__init__(f)
+        self.group = group
+
+    def _reconstruct(self, y: Measurement, physics: Physics, start: Image | None, draws: Draws | None) -> Image:
+        linear = _turnable(physics)
+        if draws is None or not self.training:
+            return _averaged(self.f, self.group, y, linear, start, draws)
+        first = self.begin(y, linear) if start is None else start
+        return _in_frame(self.f, self.group, self.group.sample(draws.of("symmetrized")), y, linear, first, draws)
+
+
+def _turnable(physics: Physics) -> LinearPhysics:
+    if not isinstance(physics, LinearPhysics):
+        raise InputError(
+            f"expected a linear operator, which can be turned, but {type(physics).__name__} is not: leave the group "
+            f"average out"
+        )
+    return physics
+
+
+def _averaged(
+    f: Reconstructor,
+    group: FiniteGroup,
+    y: Measurement,
+    physics: LinearPhysics,
+    start: Image | None,
+    draws: Draws | None,
+) -> Image:
+    """Return the mean over the group of what ``f`` makes in each frame."""
+    first = f.begin(y, physics) if start is None else start
+    total: Tensor = torch.zeros_like(first)
+    for element in group.elements():
+        g = torch.full((len(y),), element, dtype=torch.int64)
+        total = total + _in_frame(f, group, g, y, physics, first, draws)
+    return total / group.order
+
+
+def _in_frame(
+    f: Reconstructor,
+    group: FiniteGroup,
+    g: Element,
+    y: Measurement,
+    physics: LinearPhysics,
+    first: Image,
+    draws: Draws | None,
+) -> Image:
+    """Return ``T_g f(y, A T_g)``."""
+    began = group.act(group.inverse(g), first)  # (A T_g)_dagger y, at the price of one
+    return group.act(g, f(y, transformed(physics, group, g), start=began, draws=draws))
 
 
 class Alternating(Helper):
