@@ -97,6 +97,21 @@ def test_a_subset_of_whole_frequencies_is_multi_coil_again_and_keeps_the_norm() 
     assert isinstance(physics.subset(one_coil_less), Masked)
 
 
+def test_the_norm_of_many_operators_is_the_largest_and_found_a_few_at_a_time() -> None:
+    batches: list[int] = []
+
+    class Counted(MultiCoilMRI):
+        def _measure(self, x: Tensor) -> Tensor:
+            batches.append(len(x))
+            return super()._measure(x)
+
+    gains = torch.linspace(0.5, 2.0, 40, dtype=torch.float64)
+    maps = normalised(draw(3, 2, 6, 6))
+    many = Counted((2, 6, 6), gains.reshape(-1, 1, 1, 1, 1) * maps, torch.ones(6, 6))
+    assert many.norm() == pytest.approx(2.0, rel=0.01)
+    assert set(batches) == {16, 8}
+
+
 def test_no_copy_is_made_to_turn_parts_into_complex_numbers() -> None:
     physics = four_coils()
     y = physics.A(draw(2, 2, 12, 10))
