@@ -131,13 +131,3 @@ class SURE(Loss):
 def _measure_again(evidence: Evidence, y: Measurement) -> Measurement:
     # with the same draws, so that what is random in f stays as it was; evidence.start belongs to evidence.y alone
     return evidence.physics.A(evidence.reconstruct(y, evidence.physics, draws=evidence.draws))
-
-
-def check_levels(loss: Loss) -> None:
-    """Raise an :class:`InputError` where a term measures with an unknown noise level that no term learns."""
-    learned = {id(player.module) for player in loss.players()}
-    if any(isinstance(one, UnknownNoise) and id(one) not in learned for one in loss.modules()):
-        raise InputError(
-            "expected a term that learns the unknown noise level, but only SURE does and none has this noise: add "
-            "SURE(noise) with the same object, or take noise of a known level"
-        )

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nullsight.data.datasets import MeasurementSet, TruthSet
-from nullsight.losses.base import Loss
-from nullsight.losses.sure import check_levels
+from nullsight.losses.base import Loss, check_levels
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend
 from nullsight.training.checkpoint import Checkpoints
