@@ -136,7 +136,7 @@ class LinearPhysics(Physics):
         """Return the largest singular value of ``A``, from 20 Lanczos steps (within 1 % below), of all its samples."""
         known = self._cached("norm")
         if "value" not in known:
-            some = torch.arange(self.samples or 1).split(16)  # 20 images of each are in memory
+            some = torch.split(torch.arange(self.samples or 1), 16)  # 20 images of each are in memory
             few = ((self.take(rows.tolist()), Draws(0, 0, tuple(rows.tolist()))) for rows in some)
             begun = ((one, white(self.image_shape, draws.of("norm")).to(like(one))) for one, draws in few)
             known["value"] = max(largest_singular_value(one.A, one.A_adjoint, x) for one, x in begun)
