@@ -67,6 +67,8 @@ def test_several_measure_each_row_by_its_own_operator() -> None:
         part = mixed.subset(chosen)
         assert torch.equal(part.A(x), y * chosen)
         assert torch.equal(part.A_dagger(part.A(x)), y * chosen)  # as each of them inverts, not by iterations
+    alone = p.Several(parts, torch.tensor([1])).subset(keep)  # one that serves any batch, each row with its own entries
+    assert torch.equal(alone.A(x), x * keep)
     with pytest.raises(InputError, match="one measurement shape"):
         p.Several([seen, whole], torch.tensor([0]))
     with pytest.raises(InputError, match="each for any batch"):

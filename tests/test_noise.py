@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nullsight.draws import Draws
-from nullsight.noise import TABLE, Gaussian, Noise, Poisson, PoissonGaussian
+from nullsight.noise import TABLE, Gaussian, Noise, Noiseless, Poisson, PoissonGaussian, UnknownNoise
 from nullsight.types import InputError
 from tests.cases.noise import NOISE
 
@@ -81,7 +81,51 @@ def test_poisson_counts_are_whole_multiples_of_the_gain() -> None:
     assert torch.allclose(counts, counts.round(), atol=1e-4)
 
 
-@pytest.mark.parametrize("make", [lambda: Gaussian(-1.0), lambda: Poisson(0.0), lambda: PoissonGaussian(1.0, -0.1)])
+@pytest.mark.parametrize("noise", [Gaussian(0.3), Poisson(0.2), UnknownNoise(0.3), UnknownNoise(0, 0.2)], ids=repr)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("level", [0.5, 3.0, 2e4])
+def test_likelihood_is_that_of_the_distribution(noise: Noise, dtype: torch.dtype, level: float) -> None:
+    clean = torch.full((4, 5), level, dtype=dtype).requires_grad_()
+    y = noise.sample(clean.detach(), stream())
+    with torch.no_grad():
+        gain = float(noise.levels().gain)
+    if gain:
+        y = 0.2 * (y / 0.2).round()
+        expected = torch.distributions.Poisson(torch.tensor(level / 0.2).double()).log_prob((y.double() / 0.2).round())
+    else:
+        expected = torch.distributions.Normal(level, 0.3).log_prob(y.double())
+    found = noise.log_likelihood(y, clean)
+    assert found.dtype == dtype
+    assert torch.allclose(found.double(), expected, rtol=1e-4, atol=0.03 if dtype == torch.float32 else 1e-6)
+    (slope,) = torch.autograd.grad(found.sum(), clean)
+    assert torch.allclose(slope.double(), (y - clean.detach()).double() / noise.variance(clean).double(), rtol=1e-3)
+
+
+def test_likelihood_of_what_cannot_be() -> None:
+    y = torch.tensor([[0.0, 0.0, 2.0, 2.0, -1.0]])
+    clean = torch.tensor([[0.0, -1.0, 0.0, -1.0, 2.0]], requires_grad=True)
+    found = Poisson(1.0).log_likelihood(y, clean)
+    assert found.tolist() == [[0.0, 0.0, *[-float("inf")] * 3]]
+    assert torch.equal(torch.autograd.grad(found.sum(), clean)[0], torch.zeros(1, 5))
+    assert bool(Poisson(1.0).log_likelihood(y, torch.full((1, 5), float("nan"))).isnan()[0, :4].all())
+    for noise in (Noiseless(), Gaussian(0.0), PoissonGaussian(1.0, 1.0), UnknownNoise(1.0, 1.0)):
+        with pytest.raises(InputError, match="expected"):
+            noise.log_likelihood(y, clean)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Gaussian(-1.0),
+        lambda: Gaussian(float("inf")),
+        lambda: Gaussian(float("nan")),
+        lambda: Poisson(0.0),
+        lambda: Poisson(float("inf")),
+        lambda: PoissonGaussian(1.0, -0.1),
+        lambda: UnknownNoise(float("nan")),
+        lambda: UnknownNoise(1.0, float("inf")),
+    ],
+)
 def test_senseless_levels_are_refused(make: object) -> None:
     with pytest.raises(InputError, match="expected"):
         make()  # type: ignore[operator]

@@ -30,6 +30,15 @@ def test_the_phase_has_its_size_and_is_smooth() -> None:
     assert torch.equal(phases(0.0), torch.zeros_like(found))
 
 
+def test_within_an_image_it_varies_by_two_thirds() -> None:
+    assert float(phases(30.0).var((1, 2)).mean().sqrt()) == pytest.approx(0.67 * 30, rel=0.1)
+
+
+def test_whole_numbers_are_refused() -> None:
+    with pytest.raises(InputError, match="floating-point"):
+        with_smooth_phase(torch.ones(1, 1, 4, 4, dtype=torch.uint8), 10.0)
+
+
 def test_each_sample_has_its_own() -> None:
     whole = with_smooth_phase(MAGNITUDES, 60.0, seed=1)
     assert torch.equal(with_smooth_phase(MAGNITUDES[:3], 60.0, seed=1), whole[:3])

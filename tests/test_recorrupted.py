@@ -69,9 +69,20 @@ def test_senseless_settings_are_refused(make: object) -> None:
 
 def test_values_that_are_no_counts_are_refused() -> None:
     stream = Draws(0, 0, (0,)).of("pair")
-    for y in (torch.tensor([[0.5, 1.0]]), torch.tensor([[-1.0, 1.0]])):
+    for y in (torch.tensor([[0.5, 1.0]]), torch.tensor([[-1.0, 1.0]]), torch.full((1, 2), float("nan"))):
         with pytest.raises(InputError, match="whole counts"):
             PoissonPair(1.0).pair(y, stream)
+
+
+@pytest.mark.parametrize("gain", [0.1, 1.0, 3.7])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_many_counts_pass_and_electronic_noise_on_them_does_not(gain: float, dtype: torch.dtype) -> None:
+    clean, draws = gain * torch.logspace(-1, 5, 400, dtype=dtype)[None], Draws(0, 0, (0,))
+    y = Poisson(gain).sample(clean, draws.of("noise"))
+    one, two = PoissonPair(gain, 0.3).pair(y, draws.of("pair"))
+    torch.testing.assert_close(0.7 * one + 0.3 * two, y)
+    with pytest.raises(InputError, match="electronic noise"):
+        PoissonPair(gain).pair(Gaussian(30 * gain).sample(y, draws.of("more"))[:, 200:].clamp_min(0), draws.of("pair"))
 
 
 def test_table() -> None:

@@ -120,13 +120,32 @@ def test_equivariant_imaging_learns_what_is_beyond_the_range() -> None:
     assert errors[1] < 0.75 * relative(cut, test)
 
 
-def test_shifts_teach_what_a_mask_hides_through_a_cut() -> None:
+class More(nn.Module):
+    """``f(y) = y + m``, the same m for all."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.more = nn.Parameter(torch.full((size,), 0.01))
+
+    def forward(self, y: Tensor, physics: object, *, start: Tensor | None = None, draws: Draws | None = None) -> Tensor:
+        return y + self.more
+
+
+def test_shifts_pull_at_what_a_mask_hides_through_a_cut_and_consistency_does_not() -> None:
     mask = torch.tensor([1.0, 1, 0, 1, 1, 1, 0, 1])
     physics = Saturation(Inpainting((1, 8), mask), 0.8)
-    y = physics.A(rand(4, 1, 8).float())
-    evidence = Evidence(y, physics, torch.arange(4), Draws(0, 0, (0, 1, 2, 3)), 0.5, f := Residual(8))
-    (Equivariance(Shifts((8,))) + MeasurementConsistency())(evidence).backward()
-    assert all(weight.grad is not None and bool(weight.grad.isfinite().all()) for weight in f.parameters())
+    x = 0.5 * rand(4, 1, 8).float()
+    x[..., 0] = 3.0
+    y, hidden = physics.A(x), mask == 0
+    slopes = []
+    for loss in (MeasurementConsistency(), Equivariance(Shifts((8,)))):
+        f = More(8)
+        loss(Evidence(y, physics, torch.arange(4), Draws(0, 0, (0, 1, 2, 3)), 0.5, f)).backward()
+        assert f.more.grad is not None and bool(f.more.grad.isfinite().all())
+        slopes.append(f.more.grad.abs())
+    assert not bool(slopes[0][hidden].any()) and float(slopes[0][0]) == 0
+    assert float(slopes[0][~hidden][1:].min()) > 0
+    assert float(slopes[1][hidden].min()) > 0 and float(slopes[1][0]) > 0
 
 
 @pytest.mark.parametrize("change", [{"high": -1.0}, {"margin": 1.0}, {"margin": -0.1}, {"high": float("nan")}], ids=str)

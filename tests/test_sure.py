@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nullsight.contracts import assert_unbiased
 from nullsight.draws import Draws
-from nullsight.losses import SURE, Evidence, ExactProduct, FiniteDifference, MeasurementConsistency
+from nullsight.losses import SURE, CountShifts, Evidence, ExactProduct, FiniteDifference, MeasurementConsistency
 from nullsight.losses.divergence import Divergence, signs, skewed
 from nullsight.noise import Gaussian, Noise, Noiseless, Poisson, PoissonGaussian, UnknownNoise
 from nullsight.types import InputError
@@ -62,6 +62,41 @@ def test_the_bias_of_first_order_for_bent_f_is_what_the_formula_leaves(noise: No
     if level.gain:
         with pytest.raises(AssertionError, match="off by"):
             assert_unbiased(SURE(noise), noise, physics, x, f, bias=left + 0.01, count=40_000)
+
+
+@pytest.mark.parametrize("seen", [None, SEEN], ids=["all", "masked"])
+def test_shifts_by_one_count_are_exact_for_bent_f(seen: Tensor | None) -> None:
+    physics, x = positive_problem(seen)
+    noise, f = Poisson(1.0), Bent(nearly().weight.detach(), 0.05)
+    assert_unbiased(SURE(noise, CountShifts(1.0)), noise, physics, x, f)
+    with pytest.raises(AssertionError, match="off by"):
+        assert_unbiased(SURE(noise), noise, physics, x, f)
+
+
+def test_two_kinds_of_noise_need_the_second_derivatives() -> None:
+    physics, x = positive_problem()
+    noise, f = PoissonGaussian(1.0, 3.0), Bent(nearly().weight.detach(), 0.05)
+    diagonal = (physics.matrix[0] @ f.weight).diagonal().detach()
+    unit = physics.norm() ** 2
+    left = 2 * f.bend * float((diagonal * physics.A(x)[0]).mean()) / unit
+    assert_unbiased(SURE(noise), noise, physics, x, f, bias=left, count=40_000)
+    without = 2 * 3.0**2 * 2 * f.bend * float(diagonal.mean()) / unit
+    with pytest.raises(AssertionError, match="off by"):
+        assert_unbiased(SURE(noise), noise, physics, x, f, bias=left + without, count=40_000)
+
+
+def test_bent_f_has_a_closed_form() -> None:
+    f, noise = Bent(randn(N, M, seed=3), 0.2), PoissonGaussian(0.3, 0.7)
+    given = evidence(f=f)
+    y, matrix = given.y, toy_matrix() @ f.weight
+    counted = torch.ones_like(y, dtype=torch.bool)
+    b, s = signs(y, counted, given.draws.of("sure probes")), skewed(y, counted, given.draws.of("sure second probes"))
+    v = 0.3 * y + 0.7**2
+    first = b * (1 + 2 * f.bend * y) * (b @ matrix)
+    second = s * (2 * f.bend * s**2 @ matrix.T)
+    expected = ((y + f.bend * y**2) @ matrix.T - y).square() - v + 2 * v * first - 2 * 0.3 * 0.7**2 * second
+    unit = (given.scale * given.physics.norm()) ** 2
+    assert torch.allclose(SURE(noise, ExactProduct())(given) * unit, expected.mean(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("wrong", [Gaussian(0.4), Poisson(0.2), Noiseless()], ids=repr)
@@ -140,6 +175,7 @@ def rest(given: Evidence) -> tuple[object, ...]:
         lambda: FiniteDifference(0.0),
         lambda: FiniteDifference(probes=0),
         lambda: ExactProduct(0),
+        lambda: CountShifts(0.0),
         lambda: UnknownNoise(),
         lambda: UnknownNoise(-1.0, 1.0),
         lambda: UnknownNoise(1.0, learning_rate=0.0),

@@ -8,10 +8,11 @@ import torch
 from nullsight.draws import Draws
 from nullsight.groups.base import Family
 from nullsight.losses import SURE, Equivariance, Evidence
-from nullsight.noise import UnknownNoise
+from nullsight.noise import Gaussian, UnknownNoise
 from nullsight.training import Interrupted
 from nullsight.training.backend import Backend
 from nullsight.training.players import Opponents
+from nullsight.types import InputError
 from tests.cases.losses import LinearF, Roll, ToyMatrix, evidence, randn, toy_matrix
 from tests.test_resume import Stop, assert_same, fit, last, lines
 from tests.test_sure import rest
@@ -83,6 +84,16 @@ def test_a_virtual_measurement_has_the_noise_of_the_moment() -> None:
     virtual = given.virtual(family, noise)
     same = evidence().virtual(family, noise.now)
     assert torch.equal(virtual.y2, same.y2)
+
+
+def test_a_level_that_no_term_learns_is_refused(tmp_path: Path) -> None:
+    for loss in (
+        Equivariance(Roll(), UnknownNoise(0.1)),
+        SURE(Gaussian(0.1)) + Equivariance(Roll(), UnknownNoise(0.1)),
+    ):
+        with pytest.raises(InputError, match="learns the unknown noise level"):
+            fit(tmp_path / "run", loss=loss)
+    assert not (tmp_path / "run").exists()
 
 
 def unknown() -> SURE:

@@ -232,6 +232,12 @@ def largest_eigenvalue(apply: Map, start: Tensor, *, steps: int = 20) -> Tensor:
     return top
 
 
+def largest_singular_value(forward: Map, adjoint: Map, start: Tensor) -> float:
+    """Return the largest singular value that a linear map has for any row of ``start``, without gradients."""
+    with torch.no_grad():
+        return float(largest_eigenvalue(lambda x: adjoint(forward(x)), start).max().clamp_min(0).sqrt())
+
+
 def dense_matrix(apply: Map, shape: tuple[int, ...], *, dtype: torch.dtype = torch.float64, block: int = 512) -> Tensor:
     """Return the matrix ``(outputs, inputs)`` of a linear map of batches ``(batch, *shape)``."""
     size = int(torch.Size(shape).numel())

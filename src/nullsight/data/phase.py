@@ -16,15 +16,16 @@ def with_smooth_phase(images: Tensor, degrees: float, *, seed: int = 0) -> Tenso
 
     Real images have a k-space that is symmetric, so that half of it says the other half; measured ones have not. The
     phase is a sum of cosines with up to one and a half periods over the image and normal weights that fall with their
-    frequency. Sample i's depends on the seed and on i alone.
+    frequency; a constant is among them, so within one image it varies by about two thirds of ``degrees``. Sample i's
+    depends on the seed and on i alone.
 
     Args:
-        images: magnitudes, ``(samples, 1, height, width)``, >= 0.
-        degrees: standard deviation of the phase, in degrees, >= 0.
+        images: magnitudes, floating-point ``(samples, 1, height, width)``, >= 0.
+        degrees: standard deviation of the phase over samples and pixels, in degrees, >= 0.
         seed: of the weights.
 
     Raises:
-        InputError: images of more than one channel, or a negative deviation.
+        InputError: images of more than one channel or of whole numbers, or a negative deviation.
 
     Example:
         >>> x = with_smooth_phase(torch.ones(1, 1, 4, 4), 60.0)
@@ -36,6 +37,8 @@ def with_smooth_phase(images: Tensor, degrees: float, *, seed: int = 0) -> Tenso
             f"expected magnitudes of shape (samples, 1, height, width) and a phase of 0 degrees or more, but "
             f"{tuple(images.shape)} and {degrees} came: take images of one channel"
         )
+    if not images.is_floating_point():
+        raise InputError(f"expected floating-point images, but {images.dtype} came: convert them with images.float()")
     samples, _, height, width = images.shape
     order = torch.arange(_WAVES, dtype=torch.float64)
     weights = Draws(seed, 0, tuple(range(samples))).of("phase").normal((_WAVES, _WAVES))

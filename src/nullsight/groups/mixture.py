@@ -49,6 +49,7 @@ class Mixture(Family):
         self._forms = tuple((one.dtype, tuple(one.shape[1:])) for one in tried)
         self._width = max(one[0].numel() for one in tried)
         self.action_error = max(family.action_error for family in self.families)
+        self.region = min(family.region for family in self.families)
         self.linear = all(family.linear for family in self.families)
 
     def sample(self, stream: Stream) -> Element:

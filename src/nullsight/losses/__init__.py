@@ -15,7 +15,7 @@ from nullsight.losses.augmentation import (
 from nullsight.losses.bank import BankEquivariance
 from nullsight.losses.base import Loss, Player, Ramp, Weight, WeightedSum
 from nullsight.losses.consistency import MeasurementConsistency, PreconditionedConsistency
-from nullsight.losses.divergence import DIVERGENCES, Divergence, ExactProduct, FiniteDifference
+from nullsight.losses.divergence import DIVERGENCES, CountShifts, Divergence, ExactProduct, FiniteDifference
 from nullsight.losses.equivariance import Equivariance
 from nullsight.losses.equivariant_splitting import EquivariantSplitting
 from nullsight.losses.errors import (
@@ -57,6 +57,7 @@ __all__ = [
     "AugmentedSupervised",
     "BankEquivariance",
     "ChangedOperator",
+    "CountShifts",
     "Divergence",
     "Entrywise",
     "Equivariance",

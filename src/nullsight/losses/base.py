@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from nullsight.groups.base import Family
 from nullsight.losses.evidence import Evidence, LabelledEvidence, Reconstruct, Turned, Virtual, begun
+from nullsight.noise import UnknownNoise
 from nullsight.types import InputError, Scalar
 
 __all__ = [
     "Evidence", "LabelledEvidence", "Loss", "Player", "Ramp", "Reconstruct", "Turned", "Virtual", "Weight",
-    "WeightedSum", "begun",
+    "WeightedSum", "begun", "check_levels",
 ]  # fmt: skip
 
 
@@ -204,6 +205,16 @@ class Ramp:
 
     def __mul__(self, loss: Loss) -> WeightedSum:
         return loss.__rmul__(self)
+
+
+def check_levels(loss: Loss) -> None:
+    """Raise an :class:`InputError` where a term measures with an unknown noise level that no term learns."""
+    learned = {id(player.module) for player in loss.players()}
+    if any(isinstance(one, UnknownNoise) and id(one) not in learned for one in loss.modules()):
+        raise InputError(
+            "expected a term that learns the unknown noise level, but none does: add "
+            "SURE(noise) with the same object, or take noise of a known level"
+        )
 
 
 @dataclass(frozen=True)

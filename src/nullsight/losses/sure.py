@@ -26,13 +26,15 @@ class SURE(Loss):
     Poisson noise Hudson's identity has differences of one count, ``h_i(y) - h_i(y - gain e_i)``, in the place of
     derivatives: exact where h is linear, to first order in the gain otherwise (Hudson, Annals of Statistics 1978; Le
     Montagner, Angelini, Olivo-Marin, "An unbiased risk estimator for image denoising in the presence of mixed
-    Poisson-Gaussian noise", IEEE TIP 2014). With an equivariance term that measures with the same noise it is robust
-    equivariant imaging: Chen, Tachella, Davies, "Robust equivariant imaging", CVPR 2022.
+    Poisson-Gaussian noise", IEEE TIP 2014); :class:`~nullsight.losses.CountShifts` takes the differences themselves.
+    With an equivariance term that measures with the same noise it is robust equivariant imaging: Chen, Tachella,
+    Davies, "Robust equivariant imaging", CVPR 2022.
 
     Where sigma (and gain) are not known, ``noise = UnknownNoise(...)``: they become multipliers that keep the sums of
     derivatives at zero, ``min_f max_eta |h - y|^2 + 2 sum_i (eta_1 + eta_2 y_i) dh_i/dy_i``. The best such f loses to
     the best one with the level known: its mean squared error is ``MMSE / (1 - MMSE / sigma^2)`` for Gaussian noise, and
-    eta ends above sigma^2 by the same factor. Tachella, Davies, Jacques, "UNSURE", ICLR 2025.
+    eta ends above sigma^2 by the same factor. Tachella, Davies, Jacques, "UNSURE", ICLR 2025. Where both are unknown
+    the second derivatives stay in the loss of f, at the levels of the moment, and move no level.
 
     Args:
         noise: of the measurements.

@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from nullsight.noise.base import Noise
-from nullsight.noise.models import Gaussian, Poisson, PoissonGaussian
+from nullsight.noise.lines import NOTHING_VARIES, lowest_line, mean_line
+from nullsight.noise.models import Gaussian
 from nullsight.types import InputError, Measurement
 
 _NORMAL = 0.6744897501960817  # median of |n| for n standard normal
 _CHI_SQUARED = _NORMAL**2  # median of n^2
 _GROUPS = 20
-_LEAST = 0.05  # of a variance: what is below is chance
-_NEAR = 0.02  # relative distances from the line below this are chance
 _LOW = 0.15  # of the variances are below the line, where all may be too large
 _STANDARD_ERRORS = 1.036  # below the mean lie 15 % of normal values
 _SPREAD = 2.34  # relative standard deviation of the median of n chi-squared values of one degree, times sqrt(n)
@@ -53,13 +52,18 @@ class FromRegion(Estimate):
 
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
         """Return the standard deviation of the region's measured values, of 16 at least."""
-        inside = self.region.bool().expand(y.shape)
+        if self.region.shape != y.shape[1:]:
+            raise InputError(
+                f"expected a region of the shape of a measurement, {tuple(y.shape[1:])}, but "
+                f"{tuple(self.region.shape)} came: give one truth value for every entry"
+            )
+        inside = self.region.bool().to(y.device).expand(y.shape)
         values = y[inside if measured is None else inside & measured].double()
         if values.numel() < 16:
             raise InputError(
                 f"expected at least 16 measured values without signal, but {values.numel()} came: mark more of them"
             )
-        return Gaussian(float(values.std()))
+        return _gaussian(float(values.std()))
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,10 @@ class FromRim(Estimate):
 
     Args:
         share: of each axis, above 0 and below 1, half of it at either end.
-        axes: an entry must lie near an end along all of these.
+        axes: an entry must lie near an end along all of these; counted from the last one, -1.
 
     Raises:
-        InputError: a share out of its range.
+        InputError: a share out of its range, or an axis that is not below 0.
 
     Example:
         >>> round(FromRim(0.5).of(torch.arange(40.0)[None]).sigma, 3)
@@ -84,12 +88,13 @@ class FromRim(Estimate):
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
             raise InputError(f"expected a share between 0 and 1, but {self.share} came")
+        _check_axes(self.axes)
 
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
         """Return the standard deviation of the rim's measured values, of 16 at least."""
         rim = torch.ones(y.shape[1:], dtype=torch.bool, device=y.device)
         for axis in self.axes:
-            size = y.shape[axis]
+            size = _size(y, axis)
             place = torch.arange(size, device=y.device)
             near = torch.minimum(place, size - 1 - place) < self.share / 2 * size
             rim &= near.reshape(-1, *[1] * (-axis - 1))
@@ -105,7 +110,10 @@ class FromDetail(Estimate):
     it. Donoho, Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 1994.
 
     Args:
-        axes: neighbours along these are close to each other.
+        axes: neighbours along these are close to each other; counted from the last one, -1.
+
+    Raises:
+        InputError: an axis that is not below 0.
 
     Example:
         >>> round(FromDetail((-1,)).of(torch.tensor([[3.0, 4.0, 7.0, 6.0]])).sigma, 3)
@@ -114,20 +122,23 @@ class FromDetail(Estimate):
 
     axes: tuple[int, ...] = (-2, -1)
 
+    def __post_init__(self) -> None:
+        _check_axes(self.axes)
+
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
         """Return it from the pairs that are measured wholly."""
         detail = y.double()
         whole = torch.ones_like(y, dtype=torch.bool) if measured is None else measured.expand(y.shape)
         for axis in self.axes:
-            count = detail.shape[axis] // 2
+            count = _size(detail, axis) // 2
             if count < 1:
                 raise InputError(f"expected at least 2 entries along axis {axis}, but {detail.shape[axis]} came")
             first, second = _pairs(detail, axis, count)
             detail, whole = (first - second) / math.sqrt(2), torch.logical_and(*_pairs(whole, axis, count))
         values = detail[whole].abs()
-        if values.numel() == 0 or float(values.max()) == 0:
-            raise InputError("expected measurements with noise, but nothing varies in them: take Noiseless")
-        return Gaussian(float(values.median()) / _NORMAL)
+        if values.numel() == 0:
+            raise InputError("expected neighbours that are measured both, but there are none: take another axis")
+        return _gaussian(float(values.median()) / _NORMAL)
 
 
 @dataclass(frozen=True)
@@ -143,11 +154,11 @@ class FromNeighbours(Estimate):
     be told from none.
 
     Args:
-        axis: along which neighbours are close to each other: detector bins, not views.
+        axis: along which neighbours are close to each other: detector bins, not views; counted from the last one, -1.
         order: of the differences, 1 to 8.
 
     Raises:
-        InputError: an order out of its range.
+        InputError: an order out of its range, or an axis that is not below 0.
 
     Example:
         >>> from nullsight.draws import Draws
@@ -163,38 +174,45 @@ class FromNeighbours(Estimate):
     def __post_init__(self) -> None:
         if not 1 <= self.order <= 8:
             raise InputError(f"expected differences of order 1 to 8, but {self.order} came")
+        _check_axes((self.axis,))
 
     def of(self, y: Measurement, measured: Tensor | None = None) -> Noise:
         """Return Gaussian, Poisson or PoissonGaussian: a part that is nowhere a twentieth of the other is left out."""
         count = self.order + 1
-        if y.shape[self.axis] < count:
+        if _size(y, self.axis) < count:
             raise InputError(f"expected at least {count} entries along axis {self.axis}, but {y.shape[self.axis]} came")
-        rows = y.double().movedim(self.axis, -1).unfold(-1, count, 1)
+        lines = y.double().movedim(self.axis, -1)
+        # white noise keeps its variance where the weights, binomial numbers, have a sum of squares of 1
+        size = math.sqrt(sum(math.comb(self.order, k) ** 2 for k in range(count)))
+        square, mean = (lines.diff(n=self.order) / size).square(), lines.unfold(-1, count, 1).mean(-1)
         if measured is not None:
-            rows = rows[measured.expand(y.shape).movedim(self.axis, -1).unfold(-1, count, 1).all(-1)]
-        rows = rows.reshape(-1, count)
-        if len(rows) < 20 * _GROUPS:
+            whole = measured.expand(y.shape).movedim(self.axis, -1).unfold(-1, count, 1).all(-1)
+            square, mean = square[whole], mean[whole]
+        square, mean = square.flatten(), mean.flatten()
+        if len(mean) < 20 * _GROUPS:
             raise InputError(
-                f"expected at least {20 * _GROUPS} times {count} measured neighbours, but {len(rows)} came: give more "
+                f"expected at least {20 * _GROUPS} times {count} measured neighbours, but {len(mean)} came: give more "
                 f"measurements, or another axis"
             )
-        signs = [(-1) ** k * math.comb(self.order, k) for k in range(count)]
-        weights = torch.tensor(signs, dtype=torch.float64, device=y.device)
-        square, mean = (rows @ (weights / weights.norm())).square(), rows.mean(1)
         groups = mean.argsort().tensor_split(_GROUPS)
         means = torch.stack([mean[group].mean() for group in groups])
         medians = torch.stack([square[group].median() for group in groups])
         # by chance alone the lowest of them are too low, by so many standard errors of a median; rows overlap
-        lowered = _STANDARD_ERRORS * _SPREAD / math.sqrt(len(rows) / _GROUPS / 2)
-        return _line(means, medians / _CHI_SQUARED / (1 - min(lowered, 0.3)), _LOW)
+        lowered = _STANDARD_ERRORS * _SPREAD / math.sqrt(len(mean) / _GROUPS / 2)
+        # a group in which most are alike is dark or saturated: it has no noise to show
+        alive = medians > 0
+        if int(alive.sum()) < _GROUPS / 2:
+            raise InputError(NOTHING_VARIES)
+        return lowest_line(means[alive], medians[alive] / _CHI_SQUARED / (1 - min(lowered, 0.3)), _LOW)
 
 
 @dataclass(frozen=True)
 class FromRepetitions(Estimate):
     """Counts, electronic noise or both, where the batch is one thing measured again and again.
 
-    A straight line ``variance = gain * mean + sigma^2`` is laid through all entries, each weighted by what is known of
-    its variance: an estimate from r repetitions has a standard deviation of ``sqrt(2 / (r - 1))`` of it.
+    A straight line ``variance = gain * mean + sigma^2`` is laid through all entries by least squares, each weighted by
+    what is known of its variance: an estimate from r repetitions has a standard deviation of ``sqrt(2 / (r - 1))`` of
+    it, and its own mean is right for any r. Where all entries are about as bright, gain and sigma cannot be told apart.
 
     Example:
         >>> FromRepetitions().of(torch.tensor([[1.0, 5.0], [3.0, 7.0]]))
@@ -207,38 +225,30 @@ class FromRepetitions(Estimate):
             raise InputError(f"expected at least 2 repetitions of the same measurement, but {y.shape[0]} came")
         seen = torch.ones_like(y[0], dtype=torch.bool) if measured is None else measured.expand(y.shape).all(0)
         repeated = y.double()[:, seen]
-        return _line(repeated.mean(0), repeated.var(0))
+        repeated = repeated[:, (repeated != 0).any(0)]  # what is 0 every time is dark or not measured: it says nothing
+        return mean_line(repeated.mean(0), repeated.var(0))
+
+
+def _gaussian(sigma: float) -> Gaussian:
+    if sigma == 0:
+        raise InputError(NOTHING_VARIES)
+    return Gaussian(sigma)
+
+
+def _check_axes(axes: tuple[int, ...]) -> None:
+    if not axes or max(axes) >= 0:
+        raise InputError(f"expected axes counted from the last one, -1, -2 and so on, but {tuple(axes)} came")
+
+
+def _size(y: Measurement, axis: int) -> int:
+    if -axis >= y.ndim:
+        raise InputError(f"expected an axis of measurements {tuple(y.shape[1:])}, but {axis} came: -1 is the last one")
+    return y.shape[axis]
 
 
 def _pairs(values: Tensor, axis: int, count: int) -> tuple[Tensor, Tensor]:
     last = values.movedim(axis, -1)[..., : 2 * count]
     return last[..., 0::2].movedim(-1, axis), last[..., 1::2].movedim(-1, axis)
-
-
-def _line(mean: Tensor, variance: Tensor, quantile: float = 0.5) -> Noise:
-    """Return the noise of the straight line that leaves a share of the variances below it, each weighed by its size."""
-    if not bool((variance > 0).any()):
-        raise InputError("expected measurements with noise, but nothing varies in them: take Noiseless")
-    columns = torch.stack([mean, torch.ones_like(mean)], 1)
-    floor = 1e-3 * float(variance.median())
-    expected = torch.full_like(variance, float(variance.median()))
-    gain, square = 0.0, 0.0
-    weight = 1 / expected
-    for _ in range(
-        100
-    ):  # squares whose weights come from the line of before, so that distances count, not their squares
-        solution = torch.linalg.lstsq(columns * weight[:, None], (variance * weight)[:, None]).solution
-        gain, square = (float(value) for value in solution[:, 0])
-        expected = (gain * mean + square).clamp_min(floor)
-        above = variance / expected - 1
-        side = torch.where(above > 0, quantile, 1 - quantile)
-        weight = (side / above.abs().clamp_min(_NEAR)).sqrt() / expected
-    low, high = (float(one) for one in mean.aminmax())
-    if square <= _LEAST * gain * low:
-        return Poisson(float((variance / mean).quantile(quantile)))
-    if gain * high <= _LEAST * square:
-        return Gaussian(math.sqrt(float(variance.quantile(quantile))))
-    return PoissonGaussian(gain, math.sqrt(square))
 
 
 ESTIMATES: dict[str, type[Estimate]] = {

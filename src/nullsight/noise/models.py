@@ -32,6 +32,10 @@ class Noiseless(Noise):
         """Return zeros."""
         return Levels(0.0, 0.0)
 
+    def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
+        """Refuse: there is no density; InputError."""
+        raise InputError(_NO_DENSITY)
+
 
 @dataclass(frozen=True)
 class Gaussian(Noise):
@@ -41,7 +45,7 @@ class Gaussian(Noise):
         sigma: standard deviation of every real component, in the measurement's unit, >= 0.
 
     Raises:
-        InputError: a sigma below 0.
+        InputError: a sigma that is below 0 or not finite.
 
     Example:
         >>> Gaussian(0.1).variance(torch.zeros(1, 1))
@@ -68,7 +72,7 @@ class Gaussian(Noise):
     def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
         """Return that of the normal density; InputError where sigma is 0."""
         if self.sigma == 0:
-            raise InputError("expected a sigma above 0 for a density, but 0 came: there is nothing random")
+            raise InputError(_NO_DENSITY)
         return -((y - clean) ** 2) / (2 * self.sigma**2) - math.log(self.sigma * math.sqrt(2 * math.pi))
 
 
@@ -77,13 +81,14 @@ class Poisson(Noise):
     """``y = gain * Poisson(A x / gain)``: counting noise, mean ``A x`` and variance ``gain A x``.
 
     Counts have no gradient of their own; the straight-through one is used: that of the mean, ``A x``, which is the
-    gradient of the expectation. Negative clean values (a network makes them) are counted as zero.
+    gradient of the expectation. Negative clean values (a network makes them) are counted as zero, and their gradient
+    passes all the same: else nothing would bring them back.
 
     Args:
         gain: the value of one count in the measurement's unit, > 0.
 
     Raises:
-        InputError: a gain that is not above 0.
+        InputError: a gain that is not above 0 or not finite.
 
     Example:
         >>> Poisson(0.5).variance(torch.tensor([[4.0, -1.0]]))
@@ -93,8 +98,8 @@ class Poisson(Noise):
     gain: float
 
     def __post_init__(self) -> None:
-        if not self.gain > 0:
-            raise InputError(f"expected a Poisson gain above 0, but {self.gain} came")
+        if not 0 < self.gain < math.inf:
+            raise InputError(f"expected a Poisson gain above 0 and finite, but {self.gain} came")
 
     def sample(self, clean: Measurement, stream: Stream) -> Measurement:
         """Return scaled counts; the gradient passes straight through to the mean."""
@@ -110,10 +115,18 @@ class Poisson(Noise):
         return Levels(self.gain, 0.0)
 
     def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
-        """Return that of the counts ``y / gain``; -inf where the clean measurement is 0 or below and counts are not."""
-        counts, mean = y / self.gain, clean.clamp_min(0) / self.gain
-        logarithm: Tensor = torch.special.xlogy(counts, mean) - mean - torch.lgamma(counts + 1)
-        return logarithm
+        """Return that of the counts ``y / gain``, in between by the gamma function.
+
+        It is -inf where counts are negative, and where something is counted but the clean measurement is 0 or below;
+        its gradient is 0 there.
+        """
+        # in float64: terms of the size of counts log(counts) cancel to a few units
+        counts, mean = y.double() / self.gain, clean.double() / self.gain
+        bright = ~((mean <= 0) | (counts < 0))  # NaN stays NaN
+        some, above = (torch.where(bright, value, torch.ones_like(value)) for value in (counts, mean))
+        logarithm = torch.xlogy(some, above) - above - torch.lgamma(some + 1)
+        dark = torch.where(counts == 0, 0.0, -math.inf)
+        return torch.where(bright, logarithm, dark).to(y.dtype)
 
 
 @dataclass(frozen=True)
@@ -125,7 +138,7 @@ class PoissonGaussian(Noise):
         sigma: standard deviation of the electronic noise, >= 0.
 
     Raises:
-        InputError: a gain that is not above 0 or a sigma below 0.
+        InputError: a gain that is not above 0, a sigma below 0, or one that is not finite.
 
     Example:
         >>> PoissonGaussian(0.5, 1.0).variance(torch.tensor([[4.0, -1.0]]))
@@ -152,6 +165,9 @@ class PoissonGaussian(Noise):
         return Levels(self.gain, self.sigma)
 
 
+_NO_DENSITY = "expected a sigma above 0 for a density, but 0 came: there is nothing random"
+
+
 def _at_least_zero(name: str, value: float) -> None:
-    if not value >= 0:
-        raise InputError(f"expected {name} of at least 0, but {value} came")
+    if not 0 <= value < math.inf:
+        raise InputError(f"expected {name} of at least 0 and finite, but {value} came")

@@ -1,5 +1,6 @@
 """Two noisy measurements out of one, independent of each other."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class GaussianPair(Recorruption):
         t: how much noise f sees beyond that of y: variance ``(1 + t^2) sigma^2``; > 0.
 
     Raises:
-        InputError: a value that is not above 0.
+        InputError: a value that is not above 0 or not finite.
 
     Example:
         >>> GaussianPair(0.1, t=0.5).excess(torch.zeros(1, 1))
@@ -44,8 +45,8 @@ class GaussianPair(Recorruption):
     t: float = 0.5
 
     def __post_init__(self) -> None:
-        if not (self.sigma > 0 and self.t > 0):
-            raise InputError(f"expected sigma and t above 0, but {self.sigma} and {self.t} came")
+        if not (0 < self.sigma < math.inf and 0 < self.t < math.inf):
+            raise InputError(f"expected sigma and t above 0 and finite, but {self.sigma} and {self.t} came")
 
     def pair(self, y: Measurement, stream: Stream) -> tuple[Measurement, Measurement]:
         """Return both."""
@@ -80,13 +81,14 @@ class PoissonPair(Recorruption):
     p: float = 0.2
 
     def __post_init__(self) -> None:
-        if not (self.gain > 0 and 0 < self.p < 1):
+        if not (0 < self.gain < math.inf and 0 < self.p < 1):
             raise InputError(f"expected a gain above 0 and a share in (0, 1), but {self.gain} and {self.p} came")
 
     def pair(self, y: Measurement, stream: Stream) -> tuple[Measurement, Measurement]:
-        """Return both; InputError for a y that is not whole counts."""
+        """Return both; InputError for a y that is not whole counts, as far as its precision can tell."""
         counts = (y / self.gain).round()
-        if bool(((y / self.gain - counts).abs() > 1e-3 * (1 + counts.abs())).any()) or bool((counts < 0).any()):
+        near = 1e-3 + 8 * torch.finfo(y.dtype).eps * counts  # a few roundings: gain times counts, stored, divided
+        if not bool((((y / self.gain - counts).abs() <= near) & (counts >= 0)).all()):  # NaN is refused, too
             raise InputError(
                 f"expected whole counts times the gain {self.gain}, none below 0, but other values came: correct the "
                 f"gain, or take GaussianPair or SURE, where electronic noise was added or counts were scaled"

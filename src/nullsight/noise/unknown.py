@@ -1,5 +1,7 @@
 """Noise whose level is not known: learned against the reconstructor."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +24,7 @@ class UnknownNoise(nn.Module, Noise):
             step. The level has to be slower than f: where it swings in the log, lower this.
 
     Raises:
-        InputError: neither of them above 0, one below, or a learning rate that is not above 0.
+        InputError: neither of them above 0, one below or not finite, or a learning rate that is not above 0.
 
     Example:
         >>> noise = UnknownNoise(first_sigma=0.1)
@@ -32,10 +34,11 @@ class UnknownNoise(nn.Module, Noise):
 
     def __init__(self, first_sigma: float = 0.0, first_gain: float = 0.0, learning_rate: float = 3e-3) -> None:
         super().__init__()
-        if min(first_sigma, first_gain) < 0 or max(first_sigma, first_gain) == 0 or not learning_rate > 0:
+        levels = (first_sigma, first_gain)
+        if not all(0 <= one < math.inf for one in levels) or max(levels) == 0 or not 0 < learning_rate < math.inf:
             raise InputError(
-                f"expected sigma or gain above 0 to begin with, none below, and a learning rate above 0, but "
-                f"{first_sigma}, {first_gain} and {learning_rate} came: a guess within a factor of ten will do"
+                f"expected sigma or gain above 0 to begin with, none below, and a learning rate above 0, all finite, "
+                f"but {first_sigma}, {first_gain} and {learning_rate} came: a guess within a factor of ten will do"
             )
         self.first_sigma, self.first_gain, self.learning_rate = first_sigma, first_gain, learning_rate
         self.growth = nn.Parameter(torch.zeros(2))  # logarithms of sigma and gain over what they began with
@@ -64,6 +67,10 @@ class UnknownNoise(nn.Module, Noise):
     def variance(self, clean: Measurement) -> Tensor:
         """Return the variance at the level of the moment, without a gradient for the level."""
         return self.now.variance(clean)
+
+    def log_likelihood(self, y: Measurement, clean: Measurement) -> Tensor:
+        """Return that at the level of the moment, without a gradient for the level; InputError for both kinds."""
+        return self.now.log_likelihood(y, clean)
 
     def extra_repr(self) -> str:
         """Return the noise of the moment, for ``print(noise)``."""

@@ -83,7 +83,7 @@ class MultiCoilMRI(Iterative):
         if bool((wide != wide[:, :1, :1]).any()):
             return super().subset(keep)
         part = self._replace({"mask": self.mask & wide[:, :1, :1]}, {})
-        part._cached("norm").update(self._cached("norm"))  # a known norm stays, an upper bound: as for ``take``
+        part._cached("norm")["value"] = self.norm()  # an upper bound, the same for all subsets, as those of others
         return part
 
 

@@ -79,8 +79,10 @@ class Several(LinearPhysics):
 
     def subset(self, keep: Tensor) -> LinearPhysics:
         """Return what ``keep`` leaves of each row's operator; it can weigh where they can."""
-        kept = self._keep(keep).expand(len(self.which), *self.measurement_shape)
-        rows = [self.operators[k].subset(row) for k, row in zip(self.which.tolist(), kept, strict=True)]
+        kept = self._keep(keep)
+        count = max(len(self.which), len(kept))
+        which, kept = self.which.expand(count).tolist(), kept.expand(count, *self.measurement_shape)
+        rows = [self.operators[k].subset(row) for k, row in zip(which, kept, strict=True)]
         linear = [one for one in rows if isinstance(one, LinearPhysics)]
         return several(linear, torch.arange(len(linear), device=self.which.device))
 

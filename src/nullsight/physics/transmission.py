@@ -19,7 +19,9 @@ class Transmission(Physics):
 
     ``A_dagger`` is that of the line integrals, ``R_dagger(log(I0 / c(y)) / attenuation)``. Few, no and (by electronic
     noise) negative counts have no logarithm, so ``c(y) = y`` from ``2 floor`` on, ``floor`` below 0, and the parabola
-    ``floor + y^2 / (4 floor)`` in between: smooth, with a gradient of the logarithm of at most ``1 / (2 floor)``.
+    ``floor + y^2 / (4 floor)`` in between: smooth, with a gradient of the logarithm of at most ``1 / (2 floor)``. Rays
+    along which an image amplifies more than ``e^20`` times, as that of an untrained network may, count as that much and
+    have no gradient.
 
     ``linearize`` gives R, these line integrals, and the inverse of their variance to first order,
     ``c^2 / (c + sigma^2)``, over that of a ray that nothing attenuates and at most 1 (Sauer and Bouman, "A local update

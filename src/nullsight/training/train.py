@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nullsight.data.datasets import MeasurementSet, TruthSet
-from nullsight.losses.base import Loss
+from nullsight.losses.base import Loss, check_levels
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend
 from nullsight.training.checkpoint import Checkpoints
@@ -62,6 +62,7 @@ def train(
             in, or files that cannot be read or written.
         Interrupted: Ctrl-C or SIGTERM came; the last step is in a checkpoint, and the error carries the run.
     """
+    check_levels(loss)
     check_truth(loss, data, truth, "training measurements")
     if held_out is not None:
         check_truth(loss, held_out, held_out_truth, "held-out measurements")
@@ -70,7 +71,7 @@ def train(
     if settings.patience is not None and not loss.chooses:
         raise InputError(
             "expected a loss whose held-out value says when to stop early, but that of a bank only says how consistent "
-            "f is with itself: leave patience out"
+            "f is with itself, and that of an unknown noise level moves with the level: leave patience out"
         )
     _check_folder(out, settings, resume=resume)
     job = Job(
