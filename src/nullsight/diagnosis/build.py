@@ -71,7 +71,7 @@ def _by_shifts(physics: LinearPhysics, group: Family, budget: Budget) -> Average
     assert isinstance(group, Shifts)
     if group.order <= _FEW_SHIFTS or block_side(physics, group) > LARGEST:
         return _by_elements(physics, group, budget)
-    return by_frequencies(physics, group)
+    return by_frequencies(physics, group, rows=budget.rows)
 
 
 def _by_factors(physics: LinearPhysics, group: Family, budget: Budget) -> Average:
@@ -98,7 +98,8 @@ def _by_families(physics: LinearPhysics, group: Family, budget: Budget) -> Avera
         return torch.stack([w / sum(weights) * one.apply(x) for w, one in zip(weights, found, strict=True)]).sum(0)
 
     how = "; ".join(dict.fromkeys(one.how for one in found))
-    return replace(found[0], apply=apply, how=how, spectrum=None, distinct=None, notes=())
+    whole = all(one.whole for one in found)
+    return replace(found[0], apply=apply, how=how, spectrum=None, distinct=None, notes=(), whole=whole)
 
 
 _WAYS: dict[type[Family], Build] = {
