@@ -30,6 +30,7 @@ class Average:
         distinct: how many different operators there are among the ``A T_g``; None: to be counted by trying.
         notes: sentences about this very pair: why something is gained or not.
         whole: whether it is the mean over all transformations; of a few of them alone, it sees less than N.
+        scale: the largest eigenvalue of what it stands for, in units of its own: above 1 on a smaller grid.
     """
 
     image_shape: tuple[int, ...]
@@ -40,6 +41,7 @@ class Average:
     distinct: int | None = None
     notes: tuple[str, ...] = ()
     whole: bool = True
+    scale: float = 1.0
 
 
 Closed = Callable[[LinearPhysics, Family], Average | None]

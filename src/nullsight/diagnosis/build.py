@@ -43,8 +43,9 @@ def spectrum(of: Average, budget: Budget) -> Spectrum:
         return of.spectrum
     pixels = math.prod(of.image_shape)
     if pixels <= budget.dense_limit:
-        return of_matrix(matrix(of))
-    return quadrature(of.apply, of.like, of.image_shape, steps=min(budget.steps, pixels), deviation=budget.deviation)
+        return of_matrix(matrix(of)).below(of.scale)
+    steps = min(budget.steps, pixels)
+    return quadrature(of.apply, of.like, of.image_shape, steps=steps, deviation=budget.deviation).below(of.scale)
 
 
 def matrix(of: Average) -> Tensor:

@@ -64,8 +64,9 @@ def views_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
     if not after.even:
         return None
     smaller, said = _smaller(physics, many)
-    kind = like(physics)
-    return replace(alone(smaller.to(kind.device, kind.dtype)), distinct=distinct, how=said, notes=(note,))
+    kind, scale = like(physics), physics.image_shape[-1] / smaller.image_shape[-1]
+    found = alone(smaller.to(kind.device, kind.dtype))
+    return replace(found, distinct=distinct, how=said, notes=(note,), scale=scale)
 
 
 def _channels_alike(physics: ParallelBeamCT) -> bool:
@@ -169,7 +170,11 @@ def _with_views(physics: ParallelBeamCT, views: _Views, distinct: int, notes: tu
 
 
 def _smaller(physics: ParallelBeamCT, views: int) -> tuple[ParallelBeamCT, str]:
-    """Return an operator with as many equispaced views a pixel across, on a grid that fits, and words for it."""
+    """Return an operator with as many equispaced views a pixel across, on a grid that fits, and words for it.
+
+    V views see the spatial frequency w (cycles a pixel) with ``lambda ~ V / w``, whatever the grid is, but the lowest
+    frequency is 1 / n: relative to the largest, eigenvalues are as many times smaller as there are pixels across.
+    """
     channels, height, width = physics.image_shape
     ratio = (_LARGEST / (views * height * width)) ** (1 / 3)
     few = max(1, math.floor(views * ratio))

@@ -115,11 +115,11 @@ def invisible(of: Average, count: int, threshold: float) -> tuple[Tensor, tuple[
         The directions, float64 ``(count or fewer, *image_shape)``, and their residuals.
     """
     u = Draws(0, 0, tuple(range(count))).of("invisible directions").normal(of.image_shape).to(of.like)
-    top = largest(of.apply, u)
-    left = u - visible_part(of.apply, u, threshold)
+    top = of.scale * largest(of.apply, u)
+    left = u - visible_part(of.apply, u, of.scale * threshold)
     left = left[left.flatten(1).norm(dim=1) > 0.02 * u.flatten(1).norm(dim=1)]
     if len(left) and max(_residuals(of, left, top)) > threshold:
-        left = left - visible_part(of.apply, left, threshold)
+        left = left - visible_part(of.apply, left, of.scale * threshold)
     if not len(left):
         return torch.zeros(0, *of.image_shape, dtype=torch.float64), ()
     basis = torch.linalg.qr(left.flatten(1).double().cpu().T)[0].T.reshape(-1, *of.image_shape)
