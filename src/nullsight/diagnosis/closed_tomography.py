@@ -181,7 +181,8 @@ def _smaller(physics: ParallelBeamCT, views: int) -> tuple[ParallelBeamCT, str]:
     high, wide = (max(2, round(n * few / views)) for n in (height, width))
     detectors = max(1, round(physics.detectors * few / views))
     small = ParallelBeamCT(
-        (channels, high, wide), equispaced(few), detectors=detectors, spacing=physics.spacing, offset=physics.offset
-    )
+        (channels, high, wide), equispaced(few, _whole(physics)), detectors=detectors, spacing=physics.spacing,
+        offset=physics.offset * few / views,
+    )  # fmt: skip
     said = f"on a smaller grid, {high} x {wide} pixels and {few} views in place of {height} x {width} and {views}"
     return small, said
