@@ -115,3 +115,14 @@ def test_an_estimated_spectrum_of_a_large_problem_agrees_with_the_closed_form() 
         assert abs(one.visible - other.visible) <= 3 * found.sight.error
         assert abs(one.alone - other.alone) <= 3 * found.sight.error
     assert found.sight.distinct == known.sight.distinct and found.verdict is known.verdict
+
+
+def test_the_report_and_the_command_hold_noise_against_the_same_images(shell: Shell, tmp_path: Path) -> None:
+    recipe = simulated(tmp_path, CT)
+    noisy = ("noise.name=gaussian", "noise.sigma=0.3")
+    assert shell("fit", recipe, "--out", "runs/noisy", *noisy) == 0
+    assert shell("report", "runs/noisy", "--measurements", tmp_path / "data/train.h5") == 0
+    assert shell("diagnose", recipe, *noisy) == 3
+    said = re.search(r"noise of 0.3 against images of (\d\.\d+)", shell.out)
+    page = Path("runs/noisy/report.html").read_text()
+    assert said is not None and said[0] in page and "|N v| / |v|" in page

@@ -132,15 +132,19 @@ def test_thresholds_rise_with_noise_and_with_the_error_of_the_transformations() 
 
 
 def test_bounds_per_representation() -> None:
-    for group, shape in [
-        (G.Shifts((6, 4), (2, 1)), (1, 6, 4)),
-        (G.Reflections(), (1, 5, 6)),
-        (G.QuarterTurns(), (1, 5, 5)),
-        (G.Dihedral(4), (1, 6, 6)),
-        (G.Trivial(), (1, 7)),
+    for group, shape, cyclic in [
+        (G.Shifts((6, 4), (2, 1)), (1, 6, 4), True),  # 3 x 4 shifts are one cycle of 12
+        (G.Shifts((6, 4), (3, 2)), (1, 6, 4), False),
+        (G.Reflections(), (1, 5, 6), False),
+        (G.Reflections(("vertical",)), (1, 5, 6), True),
+        (G.QuarterTurns(), (1, 5, 5), True),
+        (G.Dihedral(4), (1, 6, 6), False),
+        (G.Trivial(), (1, 7), True),
     ]:
         found = ns.diagnosis.bounds(group, shape, dimension=2)
-        assert found is not None and found.sufficient == 2 * 2 + max(i.multiplicity for i in found.irreps) + 2
+        assert found is not None
+        enough = 2 * 2 + max(i.multiplicity for i in found.irreps) + 2
+        assert found.sufficient == (enough if cyclic else None), "proven for cyclic groups alone"
         pixels = int(torch.Size(shape).numel())
         enough = [
             ns.diagnose(P.MatrixOperator(shape, P.gaussian_matrix(m, pixels, seed=1)), group).rank_visible == pixels
@@ -148,6 +152,17 @@ def test_bounds_per_representation() -> None:
             if m
         ]
         assert enough[-1] and not all(enough[:-1]), f"{group}: {found}"
+
+
+def test_bounds_of_several_operators() -> None:
+    found = ns.diagnosis.bounds(G.Trivial(), (1, 14), dimension=2, operators=3)
+    assert found is not None and (found.necessary, found.sufficient) == (5, 7)
+    for rows, enough in ((4, False), (5, True)):
+        each = [P.MatrixOperator((1, 14), P.gaussian_matrix(rows, 14, seed=s)) for s in range(3)]
+        several = ns.diagnose(P.Several(each, torch.arange(3)), G.Trivial(), dimension=2)
+        assert (several.rank_alone == 14) == enough
+        assert several.sight.own == 3 and several.bounds == found
+    assert ns.diagnosis.bounds(G.Shifts((14,)), (1, 14), dimension=2, operators=3) is None
 
 
 def test_json_and_text() -> None:

@@ -205,23 +205,24 @@ def _krylov(apply: Map, start: Tensor, steps: int) -> tuple[Tensor, Tensor, Tens
     """Return the diagonal, the off-diagonal and the orthonormal vectors ``(batch, steps, n)``."""
     rows = start.flatten(1)
     steps = min(steps, rows.shape[1])
-    basis = [rows / positive(rows.norm(dim=1, keepdim=True))]
+    basis = rows.new_zeros(len(rows), steps + 1, rows.shape[1])  # in one place: copying it would cost as much again
+    basis[:, 0] = rows / positive(rows.norm(dim=1, keepdim=True))
     diagonal: list[Tensor] = []
     beside: list[Tensor] = []
     scale = torch.zeros_like(rows[:, :1])
     for k in range(steps):
-        w = apply(basis[k].reshape(start.shape)).flatten(1)
+        w = apply(basis[:, k].reshape(start.shape)).flatten(1)
         scale = torch.maximum(scale, w.norm(dim=1, keepdim=True))
-        diagonal.append((basis[k] * w).sum(1))
-        known = torch.stack(basis, 1)
+        diagonal.append((basis[:, k] * w).sum(1))
+        known = basis[:, : k + 1]
         for _ in range(2):
-            w = w - torch.einsum("bkn,bk->bn", known, torch.einsum("bkn,bn->bk", known, w))
+            w = w - (known.mT @ (known @ w[..., None]))[..., 0]
         length = w.norm(dim=1, keepdim=True)
         alive = length > 10 * torch.finfo(w.dtype).eps * scale
         beside.append(torch.where(alive, length, torch.zeros_like(length))[:, 0])
-        basis.append(torch.where(alive, w / positive(length), torch.zeros_like(w)))
+        basis[:, k + 1] = torch.where(alive, w / positive(length), torch.zeros_like(w))
     off = torch.stack(beside[: steps - 1] or [diagonal[0][:0]], -1).reshape(len(rows), -1)
-    return torch.stack(diagonal, 1), off, torch.stack(basis[:steps], 1)
+    return torch.stack(diagonal, 1), off, basis[:, :steps]
 
 
 def largest_eigenvalue(apply: Map, start: Tensor, *, steps: int = 20) -> Tensor:

@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from nullsight.app.check_recipe import physics_of
 from nullsight.app.inputs import read_inputs
 from nullsight.app.noise_of import with_noise_estimated
 from nullsight.assemble import Context, build, place
-from nullsight.diagnosis import Diagnosis, diagnose
+from nullsight.data import MeasurementSet
+from nullsight.diagnosis import Budget, Diagnosis, diagnose
 from nullsight.groups.base import Family
 from nullsight.noise import ESTIMATES, Noise
 from nullsight.outcome import Outcome, Say
@@ -47,17 +49,47 @@ def diagnose_recipe(
     Raises:
         InputError: no physics, no group, or parts that do not fit.
     """
-    recipe, physics, noise, contrast = _measured(recipe, root)
+    recipe, physics, data, noise = _measured(recipe, root)
     context = Context(root=root, image_shape=physics.image_shape)
     if recipe.noise is not None and recipe.noise.name not in ESTIMATES:
         noise = build(recipe.noise.model_dump(), Noise, "[noise]", context)
     group: Family = build(_group(recipe), Family, "[group]", context)
-    found = diagnose(physics, group, noise=noise, contrast=contrast, dimension=dimension, say=None if as_json else say)
+    told = None if as_json else say
+    if data is None:
+        found = diagnose(physics, group, noise=noise, dimension=dimension, say=told)
+    else:
+        found = diagnose_measured(data, group, noise=noise, dimension=dimension, say=told)
     lines = [json.dumps(found.to_json(), indent=1, allow_nan=False)] if as_json else found.lines()
     if out is not None:
         write_report(out, page(found, recipe))
         lines += [] if as_json else [f"wrote {out}"]
     return Outcome(tuple(lines), found.code)
+
+
+@torch.no_grad()
+def diagnose_measured(
+    data: MeasurementSet,
+    group: Family,
+    *,
+    noise: Noise | None,
+    dimension: int | None = None,
+    budget: Budget | None = None,
+    say: Say | None = None,
+) -> Diagnosis:
+    """Diagnose the operator of some measurements; their noise is held against the images that ``A_dagger`` makes.
+
+    Args:
+        data: measurements and their operator; the first 8 say how large images are.
+        group: what the images are invariant to.
+        noise: of the measurements; None: noiseless.
+        dimension: of the set of images, for the sensing theorems' bounds.
+        budget: what it may cost; None: seconds for 128 x 128 pixels.
+        say: told how long it will take where that is long.
+    """
+    few = data.take(range(min(_FEW, len(data))))
+    size = float(few.physics.A_dagger(few.y).square().mean().sqrt())
+    contrast = size if size > 0 else 1.0
+    return diagnose(data.physics, group, noise=noise, contrast=contrast, dimension=dimension, budget=budget, say=say)
 
 
 def page(found: Diagnosis, recipe: Recipe) -> ReportContent:
@@ -66,17 +98,14 @@ def page(found: Diagnosis, recipe: Recipe) -> ReportContent:
     return ReportContent(title, found.summary, diagnosis=diagnosed(found), recipe=recipe_text(recipe))
 
 
-def _measured(recipe: Recipe, root: Path) -> tuple[Recipe, Physics, Noise | None, float]:
-    """Return the recipe with its noise, the operator of the measurements, their noise and the images' contrast."""
+def _measured(recipe: Recipe, root: Path) -> tuple[Recipe, Physics, MeasurementSet | None, Noise | None]:
+    """Return the recipe with its noise, the operator, and where there are measurements, these and their noise."""
     named = recipe.data.measurements
     if named is None or not place(named, root).exists():
-        return recipe, physics_of(recipe, root), None, 1.0
+        return recipe, physics_of(recipe, root), None, None
     arrays: dict[str, Tensor] = {}
     inputs = read_inputs(named, recipe.data, recipe.physics, root, arrays)
-    few = inputs.data.take(range(min(_FEW, len(inputs.data))))
-    size = float(few.physics.A_dagger(few.y).square().mean().sqrt())
-    known = with_noise_estimated(recipe, inputs.data, root)
-    return known, inputs.data.physics, inputs.noise, size if size > 0 else 1.0
+    return with_noise_estimated(recipe, inputs.data, root), inputs.data.physics, inputs.data, inputs.noise
 
 
 def _group(recipe: Recipe) -> dict[str, object]:

@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nullsight.app.diagnose_recipe import diagnose_measured
 from nullsight.app.diagnose_run import examine_run
 from nullsight.app.equivariance import equivariance_table
 from nullsight.app.opened import Opened, families
 from nullsight.app.results_file import minutes_of
 from nullsight.app.runs import read_about, rebuild, reconstruct_with
 from nullsight.app.score_runs import Scored, named, score
-from nullsight.diagnosis import Budget, diagnose
+from nullsight.data import MeasurementSet
+from nullsight.diagnosis import Budget
 from nullsight.groups.base import Family
 from nullsight.outcome import Outcome
 from nullsight.physics.base import LinearPhysics, Physics
@@ -88,18 +90,18 @@ def content(scored: Scored, folders: Sequence[Path]) -> ReportContent:
         charts=charts(scored.runs),
         facts=facts(run, families(experiment), experiment.physics, folders[0]),
         recipe=recipe_text(recipe),
-        diagnosis=lessons(experiment),
+        diagnosis=lessons(experiment, scored.data),
         trust=trusted(examine_run(Opened(run, experiment, recipe, scored.data, scored.source), images=_EXAMINED)),
     )
 
 
-def lessons(experiment: Experiment) -> Diagnosed | None:
-    """Return what the operator and the first transformations that were learned from can teach; None without any."""
+def lessons(experiment: Experiment, data: MeasurementSet) -> Diagnosed | None:
+    """Return what measurements and the first transformations that were learned from can teach; None without any."""
     known = [one for one in families(experiment) if one.linear]
     if not known:
         return None
     budget = Budget(steps=40, suggestions=0)
-    return diagnosed(diagnose(experiment.physics, known[0], noise=experiment.noise, budget=budget))
+    return diagnosed(diagnose_measured(data, known[0], noise=experiment.noise, budget=budget))
 
 
 def headlines(scored: Scored, run: Run) -> tuple[Headline, ...]:

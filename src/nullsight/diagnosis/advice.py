@@ -80,6 +80,8 @@ def _pixels(physics: LinearPhysics, group: FiniteGroup, sight: Sight, average: A
 
 def _lines(physics: LinearPhysics, group: FiniteGroup, sight: Sight, average: Average) -> tuple[str, ...]:
     assert isinstance(physics, CartesianMRI)
+    if average.spectrum is None:  # interpolated turns mix frequencies
+        return ("measure other lines in some of the scans (another mask for each sample)",)
     impulse = torch.zeros(1, *average.image_shape).to(average.like)
     impulse[0, 0, 0, 0] = 1
     z = torch.fft.fft2(torch.complex(*average.apply(impulse)[0].unbind(0))).abs()

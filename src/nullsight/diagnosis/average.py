@@ -29,6 +29,8 @@ class Average:
         spectrum: its eigenvalues, where a closed form or small blocks give them.
         distinct: how many different operators there are among the ``A T_g``; None: to be counted by trying.
         notes: sentences about this very pair: why something is gained or not.
+        whole: whether it is the mean over all transformations; of a few of them alone, it sees less than N.
+        scale: the largest eigenvalue of what it stands for, in units of its own: above 1 on a smaller grid.
     """
 
     image_shape: tuple[int, ...]
@@ -38,6 +40,8 @@ class Average:
     spectrum: Spectrum | None = None
     distinct: int | None = None
     notes: tuple[str, ...] = ()
+    whole: bool = True
+    scale: float = 1.0
 
 
 Closed = Callable[[LinearPhysics, Family], Average | None]
@@ -50,8 +54,10 @@ class Budget:
     Args:
         dense_limit: up to so many pixels (times channels) all eigenvalues are computed from the matrix.
         steps: of Lanczos; eigenvalues below ``1 / steps^2`` of the largest are not told from zero.
-        deviation: standard error of a share, of an estimated spectrum.
+        deviation: standard error of a share that probes bring to an estimated spectrum.
         elements: transformations that are averaged over, where there is no closed form; a random few of larger groups.
+        rows: numbers of all rows of an operator together (measurements times pixels) up to which they are all computed
+            for the blocks of shifts; above, the blocks are estimated from measured noise.
         pictures: how many invisible directions are drawn.
         suggestions: how many other groups are tried.
         closed_forms: what is known of pairs of an operator's class and a group's; None: all that the package knows.
@@ -64,6 +70,7 @@ class Budget:
     steps: int = 100
     deviation: float = 0.003
     elements: int = 1024
+    rows: int = 2**26
     pictures: int = 4
     suggestions: int = 6
     closed_forms: Mapping[tuple[type, type], Closed] | None = None
@@ -109,7 +116,7 @@ def over(inner: Average, family: Family, limit: int) -> Average:
 
     of = f"all {len(chosen)}" if whole else f"{len(chosen)} randomly drawn"
     how = f"{inner.how}, averaged over {of} transformations of {type(family).__name__}"
-    return replace(inner, apply=apply, how=how, spectrum=None, distinct=None)
+    return replace(inner, apply=apply, how=how, spectrum=None, distinct=None, whole=inner.whole and whole)
 
 
 def _elements(family: Family, limit: int) -> tuple[Element, bool]:

@@ -13,7 +13,6 @@ from nullsight.groups.shifts import Shifts
 from nullsight.physics.base import LinearPhysics, like
 
 LARGEST = 64  # block side; larger ones come from few, large shifts, over which one can average one by one
-_ROWS = 2**26  # numbers of all rows of A together, up to which they are all computed (4096 rows of 128 x 128 pixels)
 _CHUNK = 64  # rows computed together
 _PROBES = 192  # of coloured noise at least: a frequency's eigenvalue is then known to 7 %
 
@@ -23,24 +22,27 @@ def block_side(physics: LinearPhysics, group: Shifts) -> int:
     return physics.image_shape[0] * math.prod(group.steps)
 
 
-def by_frequencies(physics: LinearPhysics, group: Shifts) -> Average:
+def by_frequencies(physics: LinearPhysics, group: Shifts, *, rows: int) -> Average:
     """Return N from its blocks, one a frequency: those of ``U A^T A U^H`` with U the Fourier transform over shifts.
 
     N commutes with all shifts, so it keeps those blocks and loses everything between them. They are summed over the
     rows of A where there are not too many, and are else ``E (U A^T u)(U A^T u)^H`` over white noise u: one block for
     each irreducible representation of the group.
+
+    Args:
+        physics: the operator.
+        group: of shifts.
+        rows: numbers of all rows of A together up to which they are all computed.
     """
     side = block_side(physics, group)
     parts = operators(physics)
     blocks: Tensor = torch.zeros(group.order, side, side, dtype=torch.complex128)
-    whole = True
-    for part in parts:
-        measurements = math.prod(part.measurement_shape)
-        whole = measurements * math.prod(part.image_shape) <= _ROWS
-        probes = _unit(part) if whole else _white(part, _PROBES + 8 * side)
-        weight = 1.0 if whole else 1 / (_PROBES + 8 * side)
-        for rows in probes:
-            z = _spread(part.A_adjoint(rows).double().cpu(), group)
+    whole = math.prod(physics.measurement_shape) * math.prod(physics.image_shape) <= rows
+    count = _PROBES + 8 * side
+    weight = 1.0 if whole else 1 / count
+    for number, part in enumerate(parts):
+        for probes in _unit(part) if whole else _white(part, count, number):
+            z = _spread(part.A_adjoint(probes).double().cpu(), group)
             blocks += weight / len(parts) * torch.einsum("kpb,kpc->kbc", z, z.conj())
     spectrum = of_values(torch.linalg.eigvalsh(blocks))
     kind = like(physics)
@@ -49,14 +51,25 @@ def by_frequencies(physics: LinearPhysics, group: Shifts) -> Average:
         z = _spread(x.double().cpu(), group)
         return _gather(torch.einsum("kbc,kpc->kpb", blocks, z), group, physics.image_shape).to(x)
 
-    known = "all rows of A" if whole else f"{_PROBES + 8 * side} rows of white noise"
+    known = "all rows of A" if whole else f"{count} rows of white noise"
     return Average(
         physics.image_shape,
         apply,
         kind,
         f"blocks of {side} x {side}, one a frequency, from {known}",
-        spectrum if whole else Spectrum(spectrum.values, spectrum.counts, error=0.005),
+        spectrum if whole else _estimated(spectrum, count),
     )
+
+
+def _estimated(found: Spectrum, count: int) -> Spectrum:
+    """Return a spectrum with its error: each eigenvalue is known to ``1 / sqrt(count)``, relative to itself.
+
+    So those within twice that of a threshold may be on its wrong side; half of them are at most, at the worst of the
+    thresholds from 1e-1 to 1e-4.
+    """
+    off = 2 * count**-0.5
+    worst = max(found.share(t / (1 + off)) - found.share(t * (1 + off)) for t in (1e-1, 1e-2, 1e-3, 1e-4))
+    return Spectrum(found.values, found.counts, error=max(worst / 2, 1e-4))
 
 
 def _spread(x: Tensor, group: Shifts) -> Tensor:
@@ -89,7 +102,7 @@ def _unit(physics: LinearPhysics) -> Iterator[Tensor]:
         yield rows.reshape(-1, *physics.measurement_shape).to(like(physics))
 
 
-def _white(physics: LinearPhysics, count: int) -> Iterator[Tensor]:
+def _white(physics: LinearPhysics, count: int, number: int) -> Iterator[Tensor]:
     for numbers in torch.split(torch.arange(count), _CHUNK):
         ids = tuple(numbers.tolist())
-        yield Draws(0, 0, ids).of("coloured noise").normal(physics.measurement_shape).to(like(physics))
+        yield Draws(number, 0, ids).of("coloured noise").normal(physics.measurement_shape).to(like(physics))

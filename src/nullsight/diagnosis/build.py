@@ -43,8 +43,9 @@ def spectrum(of: Average, budget: Budget) -> Spectrum:
         return of.spectrum
     pixels = math.prod(of.image_shape)
     if pixels <= budget.dense_limit:
-        return of_matrix(matrix(of))
-    return quadrature(of.apply, of.like, of.image_shape, steps=min(budget.steps, pixels), deviation=budget.deviation)
+        return of_matrix(matrix(of)).below(of.scale)
+    steps = min(budget.steps, pixels)
+    return quadrature(of.apply, of.like, of.image_shape, steps=steps, deviation=budget.deviation).below(of.scale)
 
 
 def matrix(of: Average) -> Tensor:
@@ -71,7 +72,7 @@ def _by_shifts(physics: LinearPhysics, group: Family, budget: Budget) -> Average
     assert isinstance(group, Shifts)
     if group.order <= _FEW_SHIFTS or block_side(physics, group) > LARGEST:
         return _by_elements(physics, group, budget)
-    return by_frequencies(physics, group)
+    return by_frequencies(physics, group, rows=budget.rows)
 
 
 def _by_factors(physics: LinearPhysics, group: Family, budget: Budget) -> Average:
@@ -98,7 +99,8 @@ def _by_families(physics: LinearPhysics, group: Family, budget: Budget) -> Avera
         return torch.stack([w / sum(weights) * one.apply(x) for w, one in zip(weights, found, strict=True)]).sum(0)
 
     how = "; ".join(dict.fromkeys(one.how for one in found))
-    return replace(found[0], apply=apply, how=how, spectrum=None, distinct=None, notes=())
+    whole = all(one.whole for one in found)
+    return replace(found[0], apply=apply, how=how, spectrum=None, distinct=None, notes=(), whole=whole)
 
 
 _WAYS: dict[type[Family], Build] = {

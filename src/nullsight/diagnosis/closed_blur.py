@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from nullsight.diagnosis.average import Average
-from nullsight.diagnosis.diagonals import different, turned, turned_mean
+from nullsight.diagnosis.diagonals import different, turned_keys, turned_mean
 from nullsight.diagnosis.spectrum import Spectrum, of_values
 from nullsight.groups.base import Family, PointGroup, Trivial
 from nullsight.groups.shifts import Shifts
 from nullsight.physics.base import LinearPhysics, like
 from nullsight.physics.blur import Downsampling, transfer
 
-_SAME = 1e-9  # of the largest power: kernels closer to each other than that are one
+_SAME = 1e-6  # relative: kernels closer to each other than that are one, as they are given in single precision
 
 
 def filter_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
@@ -21,7 +21,7 @@ def filter_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
     transfers = _transfers(physics)
     note = "a shift of the image is the same shift of the blurred image: blur and shifts commute"
     notes = () if isinstance(group, Trivial) else (note,)
-    return _of_power(physics, _power(transfers).mean(0), distinct=_different(_power(transfers)), notes=notes)
+    return _of_power(physics, _power(transfers).mean(0), distinct=_different(_power(transfers), None), notes=notes)
 
 
 def filter_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
@@ -30,9 +30,7 @@ def filter_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
     if group.action_error > 0:
         return None
     power = _power(_transfers(physics))
-    first, near = power[0], _SAME * float(power.max())
-    fixed = sum(bool((turned(first, group, g) - first).abs().max() <= near) for g in group.elements())
-    distinct = group.order // fixed * _different(power)
+    distinct = _different(power, group)
     note = "the kernel turned or mirrored is the same kernel: nothing changes"
     return _of_power(
         physics, turned_mean(power.mean(0), group), distinct=distinct, notes=(note,) if distinct == 1 else ()
@@ -53,9 +51,12 @@ def samples_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
     transfers = _transfers(physics)
     folded = _fold(transfers, kept)
     weaker = physics.factor ** len(space)
-    distinct = math.prod(physics.factor // q for q in kept) * _different(_power(transfers))
+    distinct = _operators(transfers, physics.factor, kept)
     notes: tuple[str, ...] = ()
-    if any(q < physics.factor for q in kept):
+    moving = any(q < physics.factor for q in kept)
+    if distinct == 1 and moving:
+        notes = ("the kernel leaves no two frequencies that fall together: a shift of the image shifts its samples",)
+    elif distinct is not None and distinct > 1:
         notes = (
             f"every {physics.factor}-th sample is kept, so shifts by multiples of {physics.factor} change nothing and "
             f"{distinct} different operators remain",
@@ -105,8 +106,17 @@ def _power(transfers: Tensor) -> Tensor:
     return transfers.abs().square()
 
 
-def _different(power: Tensor) -> int:
-    return different((power / power.max() / 1e-6).round())  # as the kernels are given in single precision
+def _different(power: Tensor, group: PointGroup | None) -> int:
+    return different(turned_keys(power, group), near=_SAME)
+
+
+def _operators(transfers: Tensor, factor: int, kept: list[int]) -> int | None:
+    """Return how many operators the shifts make; None for several kernels, whose phases count: to be tried."""
+    if len(transfers) > 1:
+        return None
+    size = transfers.abs() / transfers.abs().max()
+    together = (_fold(size, [factor] * len(kept)) > _SAME).sum(2)
+    return 1 if int(together.max()) <= 1 else math.prod(factor // q for q in kept)
 
 
 def _fold(z: Tensor, kept: list[int]) -> Tensor:

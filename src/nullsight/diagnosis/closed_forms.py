@@ -1,12 +1,23 @@
 """What is known in closed form, by the operator's class and the group's: ``CLOSED[type(physics), type(group)]``."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
 from nullsight.diagnosis.average import Average, Closed
 from nullsight.diagnosis.closed_blur import filter_and_shifts, filter_and_turns, samples_and_shifts
 from nullsight.diagnosis.closed_tomography import views_alone, views_and_shifts, views_and_turns
-from nullsight.diagnosis.diagonals import different, moved_mean, shifted_mean, stabiliser, turned, turned_mean
+from nullsight.diagnosis.diagonals import (
+    different,
+    moved_mean,
+    names,
+    shifted_keys,
+    shifted_mean,
+    stabiliser,
+    turned_keys,
+    turned_mean,
+)
 from nullsight.diagnosis.spectrum import of_values
 from nullsight.groups.base import Family, FiniteGroup, PointGroup, Trivial
 from nullsight.groups.reflections import Reflections
@@ -21,7 +32,7 @@ from nullsight.physics.tomography import ParallelBeamCT
 
 def mask_alone(physics: LinearPhysics, group: Family) -> Average | None:
     """Return ``A^T A`` of a mask: each pixel is seen or not."""
-    return _of_pixels(physics, _seen(physics), distinct=different(_masks(physics)), notes=())
+    return _of_pixels(physics, _seen(physics), distinct=different(_keys(_masks(physics), group)), notes=())
 
 
 def mask_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
@@ -37,7 +48,7 @@ def mask_and_shifts(physics: LinearPhysics, group: Family) -> Average | None:
             f"the mask repeats itself ({along}), so {known.order} of the {group.order} shifts leave it as it is and "
             f"only {group.order // known.order} different masks remain",
         )
-    distinct = group.order // known.order * different(masks)
+    distinct = different(shifted_keys(masks, group))
     return _of_pixels(physics, shifted_mean(_seen(physics), group), distinct=distinct, notes=notes)
 
 
@@ -46,10 +57,7 @@ def mask_and_turns(physics: LinearPhysics, group: Family) -> Average | None:
     assert isinstance(group, FiniteGroup)
     if group.action_error > 0:
         return None  # interpolated: no pixel moves to a pixel
-    masks = _masks(physics)
-    first = masks[0].double()
-    fixed = sum(torch.equal(group.act(torch.tensor([g]), first[None])[0], first) for g in group.elements())
-    distinct = group.order // fixed * different(masks)
+    distinct = different(_keys(_masks(physics), group))
     return _of_pixels(physics, moved_mean(_seen(physics), group), distinct=distinct, notes=())
 
 
@@ -62,7 +70,10 @@ def frequencies_and_shifts(physics: LinearPhysics, group: Family) -> Average | N
     )
     notes = () if isinstance(group, Trivial) else (note,)
     return _of_frequencies(
-        physics, weights.sum(0, dtype=torch.float64) / len(weights), distinct=different(weights), notes=notes
+        physics,
+        weights.sum(0, dtype=torch.float64) / len(weights),
+        distinct=different(turned_keys(weights[:, None], None)),
+        notes=notes,
     )
 
 
@@ -72,8 +83,7 @@ def frequencies_and_turns(physics: LinearPhysics, group: Family) -> Average | No
     if group.action_error > 0:
         return None
     weights = _frequencies(physics)
-    fixed = sum(torch.equal(turned(weights[:1], group, g), weights[:1]) for g in group.elements())
-    distinct = group.order // fixed * different(weights)
+    distinct = different(turned_keys(weights[:, None], group))
     mean = turned_mean((weights.sum(0, dtype=torch.float64) / len(weights))[None], group)[0]
     return _of_frequencies(physics, mean, distinct=distinct, notes=())
 
@@ -81,6 +91,13 @@ def frequencies_and_turns(physics: LinearPhysics, group: Family) -> Average | No
 def _masks(physics: LinearPhysics) -> Tensor:
     assert isinstance(physics, Inpainting)
     return physics.mask.expand(-1, *physics.image_shape).cpu()
+
+
+def _keys(masks: Tensor, group: Family) -> Iterable[Tensor]:
+    """Return the keys of masks ``(samples, channels, *space)`` under a group that only moves pixels."""
+    assert isinstance(group, FiniteGroup)
+    each = torch.cat(list(group.each(names(masks.shape[1:])[None])))
+    return iter(masks.double().flatten(1) @ each.flatten(1).T)
 
 
 def _seen(physics: LinearPhysics) -> Tensor:

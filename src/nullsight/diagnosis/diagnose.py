@@ -1,7 +1,7 @@
 """``nullsight.diagnose``: whether this operator and this group can teach anything."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from nullsight.diagnosis.motion import distinct, invisible, moved
 from nullsight.diagnosis.result import Candidate, Diagnosis, Gain, Point
 from nullsight.diagnosis.spectrum import Spectrum
 from nullsight.diagnosis.threshold import threshold
-from nullsight.diagnosis.verdict import FLOOR, Sight, Verdict, judge
+from nullsight.diagnosis.verdict import FLOOR, Sight, Verdict, judge, overlapping
 from nullsight.diagnosis.words import summary, why
 from nullsight.draws import Draws
 from nullsight.groups.base import Family, FiniteGroup, Trivial
@@ -85,12 +85,17 @@ def diagnose(
     cost = _fitting(budget or Budget(), pixels)
     if pixels <= cost.dense_limit:
         linear = in_double(linear)
-    before = spectrum(average(linear, Trivial(), cost), cost)
-    known, after = _with_group(linear, group, cost, before, say)
-    level = threshold(linear, group, noise, contrast=contrast, largest=after.largest)
-    sight = _sight(linear, known, before, after, level.value)
+    plain, known = _counted(average(linear, Trivial(), cost), linear, Trivial()), _averaged(linear, group, cost)
+    if say is not None:
+        same = _same(linear, known)
+        forecast([plain] if same else [plain, known], known if cost.pictures else None, cost, say)
+    alone = _seen_alone(linear, plain, cost)
+    after = alone.all if _same(linear, known) else spectrum(known, cost)
+    level = threshold(linear, group, noise, contrast=contrast, largest=alone.one.largest)
+    sight = _sight(linear, known, alone, after, level.value)
     verdict = judge(sight)
     own = bare(linear)
+    pictures, residuals = invisible(known, cost.pictures, level.value) if cost.pictures else (_none(known), ())
     return Diagnosis(
         verdict=verdict,
         summary=summary(verdict, sight),
@@ -100,17 +105,18 @@ def diagnose(
         operators=linear.samples or 1,
         sight=sight,
         threshold=level,
-        rank_alone=before.rank,
+        rank_alone=alone.all.rank,
         rank_visible=after.rank,
-        curve=tuple(Point(t, before.share(t), after.share(t)) for t in THRESHOLDS),
+        curve=tuple(Point(t, alone.all.share(t), after.share(t)) for t in THRESHOLDS),
         moved=0.0 if sight.distinct == 1 else _moved(linear, group, level.value),
         gains=tuple(Gain(s, g) for s, g in zip(SHARES, after.gains(SHARES), strict=True)),
-        bounds=bounds(group, linear.image_shape, dimension),
+        bounds=bounds(group, linear.image_shape, dimension, operators=alone.own),
         why=why(verdict, sight, group, known),
         advice=advice(own, group, verdict, sight, known),
-        candidates=_tried(own, group, cost, before, level.value),
+        candidates=_tried(own, group, cost, alone, level.value),
         how=known.how,
-        invisible=invisible(known, cost.pictures, level.value) if cost.pictures else torch.zeros(0, *known.image_shape),
+        residuals=residuals,
+        invisible=pictures,
     )
 
 
@@ -128,11 +134,11 @@ def hopeless(physics: Physics, group: Family) -> str | None:
     listed = (type(bare(linear)), type(group)) in CLOSED
     plain = average(linear, Trivial(), _QUICK)
     known = average(linear, group, _QUICK) if small or listed else replace(plain, distinct=None, notes=())
-    if known.distinct is None:
-        known = _counted(known, linear, group)
+    known = _counted(known, linear, group)
     if small or (listed and plain.spectrum is not None and known.spectrum is not None):
-        before = spectrum(plain, _QUICK)
-        sight = _sight(linear, known, before, before if known.distinct == 1 else spectrum(known, _QUICK), FLOOR)
+        alone = _seen_alone(linear, _counted(plain, linear, Trivial()), _QUICK)
+        after = alone.all if _same(linear, known) else spectrum(known, _QUICK)
+        sight = _sight(linear, known, alone, after, FLOOR)
         if judge(sight) is not Verdict.NOTHING:
             return None
         return " ".join([summary(Verdict.NOTHING, sight), *why(Verdict.NOTHING, sight, group, known)])
@@ -165,56 +171,92 @@ def _moved(physics: LinearPhysics, group: Family, level: float) -> float:
     return moved(physics, group, threshold=level, probes=2 if large else 4)
 
 
-def _with_group(
-    physics: LinearPhysics, group: Family, budget: Budget, before: Spectrum, say: Say | None = None
-) -> tuple[Average, Spectrum]:
-    known = average(physics, group, budget)
-    if known.distinct is None:
-        known = _counted(known, physics, group)
-    # where nothing moves N is A^T A, and the same probes need not run again
-    same = isinstance(group, Trivial) or known.distinct == (physics.samples or 1) == 1
-    if say is not None and not same:
-        forecast(known, budget, say)
-    return known, before if same else spectrum(known, budget)
+@dataclass(frozen=True)
+class _Alone:
+    """What is seen without the group.
+
+    Attributes:
+        one: by the first operator.
+        all: by all operators.
+        own: how many different ones there are.
+        size: mean number of measurements of an operator, relative to the first one's.
+    """
+
+    one: Spectrum
+    all: Spectrum
+    own: int = 1
+    size: float = 1.0
+
+
+def _seen_alone(physics: LinearPhysics, plain: Average, budget: Budget) -> _Alone:
+    every = spectrum(plain, budget)
+    if physics.samples is None:
+        return _Alone(every, every)
+    assert plain.distinct is not None
+    first = physics.take([0])
+    one = spectrum(average(first, Trivial(), budget), budget)
+    return _Alone(one, every, plain.distinct, _entries(physics) / max(_entries(first), 1))
+
+
+def _averaged(physics: LinearPhysics, group: Family, budget: Budget) -> Average:
+    return _counted(average(physics, group, budget), physics, group)
+
+
+def _same(physics: LinearPhysics, known: Average) -> bool:
+    """Return whether N is ``A^T A``, as nothing moves: the same probes need not run again."""
+    return known.distinct == 1 and physics.samples is None
 
 
 def _counted(known: Average, physics: LinearPhysics, group: Family) -> Average:
+    if known.distinct is not None:
+        return known
+    if isinstance(group, Trivial) and physics.samples is None:
+        return replace(known, distinct=1)
     count, note = distinct(physics, group)
     return replace(known, distinct=count, how=f"{known.how}; {note}" if note else known.how)
 
 
-def _sight(physics: LinearPhysics, known: Average, before: Spectrum, after: Spectrum, level: float) -> Sight:
-    pixels, entries = math.prod(physics.image_shape), _entries(physics)
-    share = before.share(level)
+def _sight(physics: LinearPhysics, known: Average, alone: _Alone, after: Spectrum, level: float) -> Sight:
     assert known.distinct is not None
+    single, visible = alone.one.share(level), after.share(level)
+    ranks = (alone.one.rank, after.rank)  # they say whether ranges are independent, whatever the threshold
+    if ranks[0] is None or ranks[1] is None:
+        overlap = overlapping(known.distinct, alone.size * single, visible)
+    else:
+        overlap = overlapping(known.distinct, alone.size * ranks[0], ranks[1])
     return Sight(
-        alone=share,
-        visible=after.share(level),
-        single=share if physics.samples is None else min(share, entries / pixels),
-        pixels=pixels,
-        measured=entries,
+        single=single,
+        alone=alone.all.share(level),
+        visible=visible,
+        overlap=overlap,
+        pixels=math.prod(physics.image_shape),
+        measured=round(_entries(physics)),
+        own=alone.own,
         distinct=known.distinct,
-        error=max(before.error, after.error),
+        error=max(alone.one.error, alone.all.error, after.error),
     )
 
 
-def _entries(physics: LinearPhysics) -> int:
+def _none(known: Average) -> Tensor:
+    return torch.zeros(0, *known.image_shape)
+
+
+def _entries(physics: LinearPhysics) -> float:
     """Return how many entries one measurement has, the mean over samples."""
     measured = physics.measured
     if measured is None:
         return math.prod(physics.measurement_shape)
-    return round(float(measured.double().flatten(1).sum(1).mean()))
+    return float(measured.double().flatten(1).sum(1).mean())
 
 
-def _tried(
-    physics: LinearPhysics, group: Family, budget: Budget, before: Spectrum, level: float
-) -> tuple[Candidate, ...]:
+def _tried(physics: LinearPhysics, group: Family, budget: Budget, alone: _Alone, level: float) -> tuple[Candidate, ...]:
     """Return other groups with what they would make visible, the best first; those that are known quickly."""
     rough = replace(budget, steps=max(2, budget.steps // 2), deviation=2 * budget.deviation)
     found = []
     for other in candidates(physics, group, budget.suggestions):
         if quickly_known(physics, other, forms(budget)):
-            known, after = _with_group(physics, other, rough, before)
-            sight = _sight(physics, known, before, after, max(level, other.action_error**2))
+            known = _averaged(physics, other, rough)
+            after = alone.all if _same(physics, known) else spectrum(known, rough)
+            sight = _sight(physics, known, alone, after, max(level, other.action_error**2))
             found.append(Candidate(repr(other), sight.visible, judge(sight)))
     return tuple(sorted(found, key=lambda one: (one.verdict.code, -one.visible)))

@@ -1,10 +1,12 @@
 """Operators that weigh pixels, or frequencies, one by one, and what groups make of such weights."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from nullsight.draws import Draws
 from nullsight.groups.base import FiniteGroup, PointGroup
 from nullsight.groups.shifts import Shifts
 
@@ -47,9 +49,49 @@ def turned(weights: Tensor, group: PointGroup, g: int) -> Tensor:
     return found
 
 
-def different(weights: Tensor) -> int:
-    """Return how many of ``(samples, ...)`` weights are unlike each other."""
-    return len(torch.unique(weights.flatten(1), dim=0)) if len(weights) > 1 else 1
+def names(shape: Sequence[int]) -> Tensor:
+    """Return a random number from 0 to 1 for every entry, float64: their weighted sum names what weighs them."""
+    return Draws(0, 0, (0,)).of("names of operators").uniform(tuple(shape))[0]
+
+
+def different(keys: Iterable[Tensor], *, near: float = 1e-9) -> int:
+    """Return how many different operators a group makes of all samples' operators, each counted once.
+
+    The elements that leave an operator as it is are as many for each of its orbit, so its orbit has order / so many
+    members; two samples whose operators are transformed into each other share one orbit, and its largest key.
+
+    Args:
+        keys: for every sample the sum of :func:`names` over its operator as each element transforms it, ``(order,)``.
+        near: relative difference of keys that is rounding alone.
+
+    Example:
+        >>> different([torch.tensor([0.3, 0.7, 0.3, 0.7]), torch.tensor([0.7, 0.3, 0.7, 0.3])])  # one orbit of two
+        2
+    """
+    orbits: list[tuple[float, int]] = []  # the largest key of each, and how many operators are in it
+    for one in keys:
+        top, rounding = float(one.max()), near * float(one.abs().max())
+        if all(abs(top - other) > rounding for other, _ in orbits):
+            orbits.append((top, len(one) // int((one >= top - rounding).sum())))
+    return sum(count for _, count in orbits)
+
+
+def shifted_keys(masks: Tensor, group: Shifts) -> Iterable[Tensor]:
+    """Return the keys of masks ``(samples, channels, *space)`` under shifts, one sample after the other."""
+    axes = tuple(range(1, masks.ndim - 1))
+    conjugate = torch.fft.fftn(names(masks.shape[1:]), dim=axes).conj()
+    places = _places(group)
+    for one in masks:
+        yield (
+            torch.fft.ifftn(torch.fft.fftn(one.double(), dim=axes) * conjugate, dim=axes).real.sum(0).flatten()[places]
+        )
+
+
+def turned_keys(weights: Tensor, group: PointGroup | None) -> Iterable[Tensor]:
+    """Return the keys of weights of frequencies ``(samples, channels, *space)`` under turns (None: as they are)."""
+    named = names(weights.shape[1:])
+    each = named[None] if group is None else torch.stack([turned(named, group, g) for g in group.elements()])
+    return iter(weights.double().flatten(1) @ each.flatten(1).T)
 
 
 @dataclass(frozen=True)
@@ -74,14 +116,19 @@ def stabiliser(masks: Tensor, group: Shifts) -> Stabiliser:
     power = torch.fft.fftn(masks.double(), dim=axes).abs().square()
     same = torch.fft.ifftn(power, dim=axes).real.sum(0)
     fixed = (same > masks.sum() - 0.5).flatten()
-    displaced = group.displacement(torch.arange(group.order))
-    flat = torch.zeros(group.order, dtype=torch.int64)
-    for axis, size in enumerate(group.shape):
-        flat = flat * size + displaced[:, axis]
-    kept = displaced[fixed[flat]]
+    kept = group.displacement(torch.arange(group.order))[fixed[_places(group)]]
     periods = []
     for axis, size in enumerate(group.shape):
         others = [a for a in range(len(group.shape)) if a != axis]
         along = kept[(kept[:, others] == 0).all(1), axis]
         periods.append(int(along[along > 0].min()) if bool((along > 0).any()) else size)
     return Stabiliser(len(kept), tuple(periods))
+
+
+def _places(group: Shifts) -> Tensor:
+    """Return where in a flattened image each shift takes the first pixel."""
+    displaced = group.displacement(torch.arange(group.order))
+    flat = torch.zeros(group.order, dtype=torch.int64)
+    for axis, size in enumerate(group.shape):
+        flat = flat * size + displaced[:, axis]
+    return flat

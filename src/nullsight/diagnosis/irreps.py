@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from nullsight.groups.base import Family, PointGroup, Trivial
+from nullsight.groups.base import Family, FiniteGroup, PointGroup, Trivial
 from nullsight.groups.reflections import Reflections
 from nullsight.groups.rotations import Dihedral, QuarterTurns, Rotations
 from nullsight.groups.shifts import Shifts
@@ -34,29 +34,36 @@ class Bounds:
     """What the sensing theorems ask of the number m of measurements of one image.
 
     Tachella, Chen, Davies, "Sensing theorems for unsupervised learning in linear inverse problems", JMLR 24(39), 2023.
-    ``m >= max c_j / s_j`` is necessary for every A; ``m > 2 k + max c_j + 1`` is enough for almost every A where the
-    set of images has dimension k: for generic A, drawn at random. Masks, views and blurs are not generic.
+    ``m >= max c_j / s_j`` is necessary for every A: the block of N of an irreducible representation has side c and at
+    most the rank m s. Where the group is cyclic and the set of images has the box-counting dimension k,
+    ``m > 2 k + max c_j + 1`` is enough for almost every A; without a group, but with G operators, ``m > k + n / G`` for
+    almost every choice of them (the same authors, "Unsupervised learning from incomplete measurements for inverse
+    problems", NeurIPS 2022). That holds for generic A, drawn at random. Masks, views and blurs are not generic.
 
     Attributes:
         irreps: of the group in the space of images.
         necessary: measurements that any operator needs.
-        sufficient: measurements that a generic operator needs at most, for models of ``dimension``; None: not given.
+        sufficient: measurements that a generic operator needs at most, for models of ``dimension``; None: no dimension
+            is given, or nothing is proven for this group.
         dimension: k of the set of images; None: not given.
+        exact: whether the transformations are a representation; interpolated ones are one approximately.
     """
 
     irreps: tuple[Irrep, ...]
     necessary: int
     sufficient: int | None
     dimension: int | None
+    exact: bool = True
 
 
-def bounds(group: Family, image_shape: Shape, dimension: int | None) -> Bounds | None:
+def bounds(group: Family, image_shape: Shape, dimension: int | None, *, operators: int = 1) -> Bounds | None:
     """Return the sensing theorems' bounds, None for a group whose representations are not known here.
 
     Args:
         group: of transformations of the images.
         image_shape: without batch.
         dimension: k of the set of images; None: only what needs no k.
+        operators: how many different ones there are, one a sample; of several with a group nothing is known here.
 
     Example:
         >>> found = bounds(Shifts((12,)), (1, 12), dimension=3)
@@ -64,12 +71,28 @@ def bounds(group: Family, image_shape: Shape, dimension: int | None) -> Bounds |
         (1, 9)
     """
     count = _COUNTS.get(type(group))
-    irreps = () if count is None else count(group, image_shape)
+    irreps = () if count is None or (operators > 1 and not isinstance(group, Trivial)) else count(group, image_shape)
     if not irreps:
         return None
-    most = max(one.multiplicity for one in irreps)
-    enough = None if dimension is None else 2 * dimension + most + 2  # the first m above 2 k + c + 1
-    return Bounds(irreps, max(one.necessary for one in irreps), enough, dimension)
+    enough = None
+    if operators > 1:
+        pixels = math.prod(image_shape)
+        if dimension is not None:
+            enough = dimension + pixels // operators + 1  # the first m above k + n / G
+        return Bounds(irreps, -(-pixels // operators), enough, dimension)
+    if dimension is not None and _cyclic_group(group):
+        enough = 2 * dimension + max(one.multiplicity for one in irreps) + 2  # the first m above 2 k + c + 1
+    necessary = max(one.necessary for one in irreps)
+    return Bounds(irreps, necessary, enough, dimension, exact=group.action_error == 0)
+
+
+def _cyclic_group(group: Family) -> bool:
+    """Return whether one element generates the group, and exactly: shifts along two axes, if their counts allow it."""
+    if isinstance(group, Shifts):
+        counts = [size // step for size, step in zip(group.shape, group.steps, strict=True)]
+        return math.lcm(*counts) == group.order
+    known = isinstance(group, Trivial | QuarterTurns | Rotations)
+    return group.action_error == 0 and (known or (isinstance(group, FiniteGroup) and group.order == 2))
 
 
 def _trivial(group: Family, shape: Shape) -> tuple[Irrep, ...]:

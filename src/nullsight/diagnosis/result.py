@@ -10,6 +10,7 @@ from torch import Tensor
 from nullsight.diagnosis.irreps import Bounds
 from nullsight.diagnosis.threshold import Threshold
 from nullsight.diagnosis.verdict import Sight, Verdict
+from nullsight.diagnosis.words import percent
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Diagnosis:
         advice: sentences about what to do.
         candidates: other groups, the best first.
         how: how N was computed.
-        invisible: pictures of invisible directions, ``(count, *image_shape)``.
+        residuals: ``|N v| / |v|`` of each invisible direction v that is drawn, relative to the largest eigenvalue.
+        invisible: pictures of invisible directions, ``(count, *image_shape)``; of a smaller grid where ``how`` says so.
     """
 
     verdict: Verdict
@@ -84,6 +86,7 @@ class Diagnosis:
     advice: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     how: str
+    residuals: tuple[float, ...]
     invisible: Tensor
 
     @property
@@ -95,7 +98,7 @@ class Diagnosis:
         """Return plain numbers, texts and lists, without the pictures; what is infinite is None."""
         plain = _plain(self)
         assert isinstance(plain, dict)
-        return {**plain, "code": self.code, "overlap": self.sight.overlap, "count": self._count}
+        return {**plain, "code": self.code, "count": self.sight.count}
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -108,42 +111,45 @@ class Diagnosis:
             f"{self.physics} and {self.group}: {self.verdict.words}",
             self.summary,
             f"  directions above {self.threshold.value:.1e} of the most visible one ({self.threshold.reason}{error}):",
-            f"    A alone {_percent(s.alone)}, with the group {_percent(s.visible)}",
+            f"    A alone {percent(s.alone)}, with the group {percent(s.visible)}",
             "  above       " + "".join(f"{one.threshold:>9.0e}" for one in self.curve),
-            "    A alone   " + "".join(f"{_percent(one.alone):>9}" for one in self.curve),
-            "    with group" + "".join(f"{_percent(one.visible):>9}" for one in self.curve),
-            f"  count: {s.distinct} different operators x {s.measured} measurements = {self._count} "
-            f"{'>=' if self._count >= s.pixels else '<'} {s.pixels} = dimension of the images",
-            f"  a transformation moves {_percent(self.moved)} of what A sees out of its sight; "
-            f"{_percent(s.overlap)} of what the operators see is seen by several",
+            "    A alone   " + "".join(f"{percent(one.alone):>9}" for one in self.curve),
+            "    with group" + "".join(f"{percent(one.visible):>9}" for one in self.curve),
+            f"  count: {s.distinct} different operators ({self._made}) x {s.measured} measurements = {s.count} "
+            f"{'>=' if s.count >= s.pixels else '<'} {s.pixels} = dimension of the images",
+            f"  a transformation moves {percent(self.moved)} of what A sees out of its sight; "
+            f"{percent(s.overlap)} of what the operators see is seen by several",
             "  noise gain of the best "
             + ", ".join(f"{100 * one.share:g} % of directions {_gain(one.noise)}" for one in self.gains),
         ]
         if self.rank_alone is not None and self.rank_visible is not None:
             lines.append(f"  ranks: A {self.rank_alone}, all A T_g {self.rank_visible} of {s.pixels}")
+        if self.residuals:
+            least = ", ".join(f"{one:.1e}" for one in self.residuals)
+            lines.append(f"  invisible directions v that are drawn: |N v| / |v| = {least} of the largest")
         if self.bounds is not None:
             lines.append("  " + _bounds(self.bounds, s.measured))
         lines += [f"why: {one}" for one in self.why]
         lines += [f"what to do: {one}" for one in self.advice]
         if self.candidates:
-            tried = ", ".join(f"{c.group} {_percent(c.visible)} ({c.verdict.words})" for c in self.candidates)
+            tried = ", ".join(f"{c.group} {percent(c.visible)} ({c.verdict.words})" for c in self.candidates)
             lines.append(f"other groups, if the images are invariant to them: {tried}")
         return [*lines, f"computed: {self.how}"]
 
     @property
-    def _count(self) -> int:
-        return self.sight.distinct * self.sight.measured
+    def _made(self) -> str:
+        """What the operators are made of: samples and elements, of which several may make the same."""
+        samples = "" if self.operators == 1 else f"{self.operators} samples, "
+        return f"{samples}{'no finite group' if self.order is None else f'|G| = {self.order}'}"
 
 
 def _bounds(of: Bounds, measured: int) -> str:
-    said = f"sensing theorems: any A needs m >= {of.necessary}"
+    said = f"sensing theorems: any A needs m >= {'' if of.exact else 'about '}{of.necessary}"
     if of.sufficient is not None:
         said += f", and m >= {of.sufficient} is enough for a generic A and images of dimension {of.dimension}"
+    elif of.dimension is not None:
+        said += ", and what is enough is proven for cyclic groups alone"
     return f"{said}; m = {measured} (generic A is drawn at random; masks, views and blurs are not)"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _gain(value: float) -> str:

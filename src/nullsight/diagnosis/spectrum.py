@@ -42,6 +42,18 @@ class Spectrum:
         """Return the share of directions (0 .. 1) whose eigenvalue is above ``threshold`` times the largest."""
         return float(self._above(threshold) / self.counts.sum())
 
+    def below(self, scale: float) -> "Spectrum":
+        """Return the same eigenvalues relative to one that is so many times the largest, which no direction has.
+
+        Example:
+            >>> Spectrum(torch.tensor([1.0, 0.3]), torch.tensor([1.0, 1.0])).below(2.0).share(0.2)
+            0.5
+        """
+        if scale == 1:
+            return self
+        top = self.values.max()[None] * scale
+        return Spectrum(torch.cat([self.values, top]), torch.cat([self.counts, torch.zeros_like(top)]), self.error)
+
     def gains(self, shares: Sequence[float]) -> tuple[float, ...]:
         """Return how much more noise than the best direction the worst of a share of directions gets.
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from nullsight.diagnosis.linearised import Linearised
 from nullsight.diagnosis.verdict import FLOOR
 from nullsight.groups.base import Family
 from nullsight.noise.base import Noise
@@ -24,25 +25,35 @@ def threshold(
     """Return the largest one of three thresholds.
 
     A direction of eigenvalue s gets the noise ``sigma / sqrt(s)``, which drowns it where that is above the images' own
-    contrast: ``s < (sigma / contrast)^2``. Transformations that err by ``action_error`` carry that share of what is
-    seen best into every direction: ``s < action_error^2`` of the largest. And noise grows a hundredfold at 1e-4.
+    contrast: ``s < (sigma / contrast)^2``, held against the direction that one measurement sees best. Transformations
+    that err by ``action_error`` carry that share of what is seen best into every direction: ``s < action_error^2`` of
+    the largest. And noise grows a hundredfold at 1e-4.
 
     Args:
-        physics: the operator.
+        physics: the operator, a nonlinear one as its Jacobian.
         group: its stated ``action_error`` counts.
         noise: of the measurements; None: noiseless.
         contrast: root mean square of what images have in one direction, in their unit.
-        largest: eigenvalue of N, in the squared unit of the operator.
+        largest: eigenvalue of ``A^T A`` for one measurement, in the squared unit of the operator.
     """
     found = [Threshold(FLOOR, "noise and errors grow a hundredfold beyond it")]
     if group.action_error > 0:
         error = group.action_error
         found.append(Threshold(error**2, f"the squared error of the interpolated transformations, {error:.3g}"))
-    if noise is not None:
-        with torch.no_grad():
-            flat = torch.full((physics.samples or 1, *physics.image_shape), contrast).to(like(physics))
-            variance = float(noise.variance(physics.A(flat).clamp_min(0)).mean())
-        if variance > 0 and largest > 0:
-            share = min(1.0, variance / (largest * contrast**2))
+    if noise is not None and largest > 0:
+        variance = _variance(physics, noise, contrast)
+        share = min(1.0, variance / (largest * contrast**2))
+        if share > 0:
             found.append(Threshold(share, f"noise of {variance**0.5:.3g} against images of {contrast:.3g}"))
     return max(found, key=lambda one: one.value)
+
+
+@torch.no_grad()
+def _variance(physics: LinearPhysics, noise: Noise, contrast: float) -> float:
+    """Return the mean variance of what is measured of a flat image, or where a nonlinear operator was linearised."""
+    if isinstance(physics, Linearised):
+        y = physics.physics.A(physics.at)
+    else:
+        y = physics.A(torch.full((physics.samples or 1, *physics.image_shape), contrast).to(like(physics)))
+    variance = noise.variance(y.clamp_min(0)).expand_as(y)
+    return float((variance if physics.measured is None else variance[physics.measured.expand_as(y)]).mean())

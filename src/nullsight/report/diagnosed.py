@@ -30,7 +30,8 @@ def diagnosed(found: Diagnosis) -> Diagnosed:
         "% of all directions",
         curves,
     )
-    panels = tuple(_picture(number, image) for number, image in enumerate(found.invisible))
+    drawn = enumerate(zip(found.invisible, found.residuals, strict=True), 1)
+    panels = tuple(_picture(number, image, residual) for number, (image, residual) in drawn)
     return Diagnosed(found.verdict.words, tuple(found.lines()[1:]), (shares,), panels)
 
 
@@ -38,6 +39,7 @@ def _decades(threshold: float) -> float:
     return round(math.log10(threshold), 3)
 
 
-def _picture(number: int, image: Tensor) -> Panel:
+def _picture(number: int, image: Tensor, residual: float) -> Panel:
     shown = image if image.ndim < 3 or image.shape[0] <= 3 else image[:1]
-    return Panel(f"invisible direction {number + 1}", shown.float(), style=plain)
+    caption = f"|N v| / |v| = {residual:.0e} of the largest"
+    return Panel(f"invisible direction {number}", shown.float(), caption=caption, style=plain)
