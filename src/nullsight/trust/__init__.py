@@ -1,0 +1,1 @@
+"""What can be known after training without ground truth."""
