@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from nullsight.data import MeasurementSet
 from nullsight.draws import Draws
 from nullsight.errors import InputError
 from nullsight.groups import Elastic, Gain, QuarterTurns, Rotations, Shifts, Trivial
 from nullsight.noise import Gaussian, Noiseless
 from nullsight.physics import Inpainting, ParallelBeamCT, bernoulli_mask
 from nullsight.physics.base import Physics
-from nullsight.trust.bootstrap import bootstrap, join
+from nullsight.trust.bootstrap import bootstrap, join, predict_errors
 
 MASK = bernoulli_mask((1, 12), 0.5, seed=3)[0]
 LINE = Inpainting((1, 12), MASK)
@@ -108,13 +109,10 @@ def test_corners_count_only_in_copies_that_keep_them() -> None:
 def test_draws_decide_and_batches_do_not() -> None:
     y = LINE.A(_signals(4))
     whole = bootstrap(dagger, y, LINE, Shifts((12,)), Gaussian(0.1), _draws(4), copies=5)
-    parts = [
-        bootstrap(dagger, y[rows], LINE, Shifts((12,)), Gaussian(0.1), _draws(4).take(rows), copies=5)
-        for rows in ([0, 1, 2], [3])
-    ]
-    joined = join(parts)
+    parts = predict_errors(dagger, MeasurementSet(y, LINE), Shifts((12,)), Gaussian(0.1), copies=5, batch_size=3)
     for name in ("x1", "mean_square", "spread", "seen", "seen_spread"):
-        torch.testing.assert_close(getattr(joined, name), getattr(whole, name))
+        torch.testing.assert_close(getattr(parts, name), getattr(whole, name))
+    assert (parts.copies, parts.covered) == (5, 1.0)
     other = bootstrap(dagger, y, LINE, Shifts((12,)), Gaussian(0.1), _draws(4, seed=1), copies=5)
     assert not torch.equal(other.mean_square, whole.mean_square)
 

@@ -14,6 +14,7 @@ from nullsight.errors import InputError
 from nullsight.groups import Shifts
 from nullsight.noise import Gaussian
 from nullsight.physics import Inpainting
+from nullsight.report import heat, plain, uncertain
 from nullsight.trust.bootstrap import Bootstrap, bootstrap
 from nullsight.trust.conformal import (
     Calibration,
@@ -183,3 +184,16 @@ def test_other_images_and_levels_are_refused() -> None:
     with pytest.raises(InputError, match="is it another set"):
         calibrate(found, TruthSet(truth.x, torch.zeros(4, dtype=torch.bool)), "toy")
     assert Calibration("a", 1, 0.9, 0.0, None, None, 2.0).apply(found, 1.0).psnr_low[0] == -math.inf
+
+
+def test_pictures_say_what_is_claimed() -> None:
+    found, truth = pretended(30, 0)
+    calibrated = calibrate(found, truth, "toy").apply(found, 1.0)
+    centre, width = uncertain(calibrated, 3)
+    assert centre.label == "reconstruction" and f"{float(calibrated.psnr[3]):.1f} dB (" in centre.caption
+    assert width.label == "90 % half width" and torch.allclose(width.image, calibrated.half_width[3])
+    unchecked = uncertain(measured_only(found, 1.0), 0)
+    assert "measured part only" in unchecked[1].label and "(" not in unchecked[0].caption
+    assert plain(centre.image, centre.window).shape == heat(width.image, width.window).shape[:2] == (4, 4)
+    with pytest.raises(InputError, match="a row from 0 to 29"):
+        uncertain(calibrated, 30)

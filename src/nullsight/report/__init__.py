@@ -16,6 +16,7 @@ from nullsight.report.diagnosed import diagnosed
 from nullsight.report.fill import curves, image_table, interval_text, score_table
 from nullsight.report.page import build_report, write_report
 from nullsight.report.pictures import heat, log_magnitude, plain
+from nullsight.report.uncertain import uncertain
 
 __all__ = [
     "Chart",
@@ -38,5 +39,6 @@ __all__ = [
     "log_magnitude",
     "plain",
     "score_table",
+    "uncertain",
     "write_report",
 ]

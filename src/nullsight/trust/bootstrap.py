@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nullsight.data.datasets import MeasurementSet
 from nullsight.draws import Draws
 from nullsight.evaluation.base import Reconstruct
 from nullsight.groups.base import Family
@@ -117,6 +118,38 @@ def bootstrap(
     spread, seen_spread = (_spread(sums, counts, told) for sums in (squares, seen_squares))
     mean_square = spread.double().square().flatten(1).mean(1).to(x1.dtype)
     return Bootstrap(x1, mean_square, spread, seen, seen_spread, copies, float(told.double().mean()))
+
+
+def predict_errors(
+    reconstruct: Reconstruct,
+    data: MeasurementSet,
+    group: Family,
+    noise: Noise,
+    *,
+    copies: int = 50,
+    seed: int = 0,
+    batch_size: int = 8,
+) -> Bootstrap:
+    """Return the :func:`bootstrap` of all measurements of a set, a few at a time; the batch size changes no draw.
+
+    Args:
+        reconstruct: f, as ``(y, physics) -> x``, such as ``run.reconstruct``.
+        data: the measurements and their operators.
+        group: transformations that have an inverse and leave the set of images as it is.
+        noise: of the measurements.
+        copies: of each image, >= 2.
+        seed: of transformations and noise.
+        batch_size: measurements at a time, >= 1.
+
+    Raises:
+        InputError: as :func:`bootstrap`.
+    """
+    parts = []
+    for first in range(0, len(data), batch_size):
+        batch = data.batch(range(first, min(first + batch_size, len(data))))
+        draws = Draws(seed, 0, tuple(batch.ids.tolist()))
+        parts.append(bootstrap(reconstruct, batch.y, batch.physics, group, noise, draws, copies=copies))
+    return join(parts)
 
 
 def join(parts: list[Bootstrap]) -> Bootstrap:

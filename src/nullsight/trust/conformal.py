@@ -52,9 +52,10 @@ class Calibration:
             InputError: a calibration with too few images for its level.
         """
         if self.scale is None:
+            least = math.ceil(1 / (1 - self.level) - 1e-9) - 1  # 10 is 10.000000000000002 there
             raise InputError(
-                f"expected at least {math.ceil(1 / (1 - self.level) - 1e-9) - 1} calibration images for intervals at level "
-                f"{self.level}, but {self.data} has {self.images}: take more images or a lower level"
+                f"expected at least {least} calibration images for intervals at level {self.level}, but {self.data} "
+                f"has {self.images}: take more images or a lower level"
             )
         predicted = found.psnr(data_range)
         low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)

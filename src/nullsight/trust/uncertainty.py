@@ -1,5 +1,6 @@
 """Intervals for every pixel and a predicted PSNR for every image, and how often they hold where truth is known."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -59,7 +60,7 @@ class Coverage:
         least: the share in the image where it is least.
         psnr_error: mean of |predicted - true PSNR| over images, dB; NaN where the measured part alone was predicted.
         psnr_bias: mean of predicted - true PSNR, dB; NaN likewise.
-        psnr_within: share of images whose PSNR lies in its interval; NaN likewise.
+        psnr_within: share of images whose PSNR lies in its interval; NaN likewise, and where the intervals have no ends.
     """
 
     level: float
@@ -72,12 +73,12 @@ class Coverage:
     def __str__(self) -> str:
         told = f"{100 * self.level:.0f} % intervals cover {100 * self.pixels.mean:.1f} % of the pixels of "
         told += f"{self.pixels.count} images (least {100 * self.least:.1f} %)"
-        if self.psnr_error != self.psnr_error:
+        if math.isnan(self.psnr_error):
             return f"{told}; of the measured part"
-        return (
-            f"{told}; predicted PSNR is off by {self.psnr_error:.2f} dB in the mean ({self.psnr_bias:+.2f} dB too "
-            f"high), and {100 * self.psnr_within:.0f} % of the images lie in their interval"
-        )
+        told += f"; predicted PSNR is off by {self.psnr_error:.2f} dB in the mean ({self.psnr_bias:+.2f} dB too high)"
+        if math.isnan(self.psnr_within):
+            return told
+        return f"{told}, and that of {100 * self.psnr_within:.0f} % of the images lies in its interval"
 
 
 def measured_only(found: Bootstrap, data_range: float | Tensor, level: float = 0.9) -> Uncertainty:
@@ -132,8 +133,9 @@ def coverage(claimed: Uncertainty, truth: TruthSet, data_range: Tensor, physics:
         true = psnr(claimed.centre[rows], reference, data_range=data_range.to(reference)[rows])
         gap = (claimed.psnr[rows] - true).double()
         error, bias = float(gap.abs().mean()), float(gap.mean())
-        holds = (claimed.psnr_low[rows] <= true) & (true <= claimed.psnr_high[rows])
-        within = float(holds.double().mean())
+        low, high = claimed.psnr_low[rows], claimed.psnr_high[rows]
+        if bool(torch.isfinite(low + high).all()):
+            within = float(((low <= true) & (true <= high)).double().mean())
     return Coverage(claimed.level, t_interval(shares.tolist()), float(shares.min()), error, bias, within)
 
 
