@@ -60,7 +60,7 @@ class Coverage:
         least: the share in the image where it is least.
         psnr_error: mean of |predicted - true PSNR| over images, dB; NaN where the measured part alone was predicted.
         psnr_bias: mean of predicted - true PSNR, dB; NaN likewise.
-        psnr_within: share of images whose PSNR lies in its interval; NaN likewise, and where the intervals have no ends.
+        psnr_within: share of images whose PSNR lies in its interval; NaN likewise, and of intervals without ends.
     """
 
     level: float
