@@ -33,7 +33,7 @@ def _draws(count: int, seed: int = 0) -> Draws:
 
 def test_predicted_error_of_a_linear_reconstructor_is_its_closed_form() -> None:
     """With f = A_dagger and all shifts: mean over g of |(A_dagger A T_g - T_g) x1|^2 + sigma^2 |A_dagger|^2."""
-    sigma, copies, shifts = 0.3, 3000, Shifts((12,))
+    sigma, copies, shifts = 0.3, 2000, Shifts((12,))
     y = LINE.A(_signals(2))
     found = bootstrap(dagger, y, LINE, shifts, Gaussian(sigma), _draws(2), copies=copies)
     matrix = LINE.to_matrix()
@@ -45,7 +45,7 @@ def test_predicted_error_of_a_linear_reconstructor_is_its_closed_form() -> None:
     noisy = sigma**2 * torch.stack([torch.diagonal(inverse @ inverse.T).roll(-k) for k in range(12)]).mean(0)
     expected = own.square().mean(0) + noisy
     torch.testing.assert_close(found.mean_square, expected.mean(1), rtol=0.05, atol=0)
-    torch.testing.assert_close(found.spread[:, 0].square(), expected, rtol=0.25, atol=0)
+    torch.testing.assert_close(found.spread[:, 0].square(), expected, rtol=0.3, atol=0)
     assert found.covered == 1.0
 
 

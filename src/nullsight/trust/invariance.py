@@ -100,7 +100,8 @@ def invariance(
             f"expected at least two measurements with a row of draws each, 1 transform, 1 permutation and a level "
             f"between 0 and 1, but {len(y)}, {len(draws.ids)}, {transforms}, {permutations} and {level} came"
         )
-    seen, doubled = [], []
+    seen: list[Tensor] = []
+    doubled: list[Tensor] = []
     with torch.no_grad():
         x1 = reconstruct(y, physics)
         start = x1 if group.action_error == 0 else window(x1)
@@ -112,11 +113,12 @@ def invariance(
             y2 = noise.observe(physics.A(x2), physics.measured, own.of("invariance noise"))
             x3 = reconstruct(y2, physics)
             seen.append(look(x3).double())
-            doubled.append(_doubled(x3) if isinstance(group, PointGroup) else None)
+            if isinstance(group, PointGroup):
+                doubled.append(_doubled(x3))
     p_value, strength = randomisation(torch.stack(seen, 1), draws, permutations=permutations)
     direction = None
-    if p_value <= level and doubled[0] is not None:
-        direction = _direction(torch.stack([one for one in doubled if one is not None], 1))
+    if p_value <= level and isinstance(group, PointGroup):
+        direction = _direction(torch.stack(doubled, 1), group)
     words = _words(repr(group), p_value, level, len(y), direction, turns=isinstance(group, PointGroup))
     return Invariance(p_value, level, len(y), transforms, strength, direction, words)
 
@@ -160,13 +162,22 @@ def _doubled(x: Image) -> Tensor:
     return torch.stack([clear * torch.cos(angle), clear * torch.sin(angle)], 1)
 
 
-def _direction(doubled: Tensor) -> float | None:
-    """Return the preferred direction, degrees, of ``(images, 1 + transforms, 2)``; None where it is none clearly."""
+def _direction(doubled: Tensor, group: PointGroup) -> float | None:
+    """Return the preferred direction, degrees, of ``(images, 1 + transforms, 2)``; None where it is none clearly.
+
+    Only what the group moves can be preferred: half turns leave every direction as it is, reflections their axes.
+    """
     own = doubled[:, 0] - doubled[:, 1:].mean(1)
     mean, error = own.mean(0), own.std(0).norm() / len(own) ** 0.5
-    if float(mean.norm()) <= _CLEAR * float(error):
+    # the vector (c, s) of the doubled angle stands for the matrix [[-c, -s], [-s, c]] / 2 of (down, right)
+    matrix = torch.stack([-mean[0], -mean[1], -mean[1], mean[0]]).reshape(2, 2).cpu() / 2
+    turns = group.matrix(torch.arange(group.order))
+    fixed = (turns @ matrix @ turns.mT).mean(0)
+    moved = matrix - fixed
+    cosine, sine = 2 * moved[1, 1], -2 * moved[0, 1]
+    if float(torch.hypot(cosine, sine)) <= _CLEAR * float(error):
         return None
-    return float(torch.rad2deg(torch.atan2(mean[1], mean[0])) / 2 % 180)
+    return float(torch.rad2deg(torch.atan2(sine, cosine)) / 2 % 180)
 
 
 def _words(group: str, p_value: float, level: float, images: int, direction: float | None, *, turns: bool) -> str:

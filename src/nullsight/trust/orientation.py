@@ -1,7 +1,6 @@
 """Which way an image is oriented: its spectrum by direction, its axis, where its values lie; no grid of its own."""
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -77,11 +76,12 @@ def layout(x: Image) -> Tensor:
     """
     faded = window(x).double().mean(1)
     n = x.shape[-1]
-    edges = [round(k * n / _PLACES) for k in range(_PLACES + 1)]
-    spans = list(pairwise(edges))
+    # blocks overlap by a pixel where four do not divide the side, so that mirrored images have mirrored blocks
+    spans = [(k * n // _PLACES, -(-(k + 1) * n // _PLACES)) for k in range(_PLACES)]
     blocks = [faded[:, top:down, left:right].mean((1, 2)) for top, down in spans for left, right in spans]
     found = torch.stack(blocks, 1)
-    return found / torch.linalg.vector_norm(found, dim=1, keepdim=True).clamp_min(torch.finfo(found.dtype).tiny)
+    unit: Tensor = found / torch.linalg.vector_norm(found, dim=1, keepdim=True).clamp_min(torch.finfo(found.dtype).tiny)
+    return unit
 
 
 def features(x: Image) -> Tensor:

@@ -14,7 +14,9 @@ _CLEAR = 0.05  # images whose structures have less of a direction say nothing ab
 _LEAST = 10  # images with a clear direction from which a range is told
 _OUTLIERS = 0.02  # share of images that may be oriented in any way
 _BLURS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # degrees
-_DROP = 1.92  # of the log-likelihood at the ends of a 95 % interval: half the quantile of chi-squared, one degree
+_DROP = 4.74  # of the log-likelihood at the ends of a 95 % interval: for a uniform law whose two ends are not known it
+# is a sum of two exponential variables, where laws with soft ends would have a half chi-squared one
+_GAP = 3.0  # the largest of n gaps on a ring lowers it by ln n + 3 in one of twenty cases: -ln(0.05)
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class AngleRange:
     Attributes:
         degrees: the range, 0 .. 90; 90: every direction is as likely.
         low: lower end of its 95 % likelihood interval.
-        high: upper end.
+        high: upper end; 90 where all directions may be alike.
         direction: the middle of the range, in [0, 180), counter-clockwise from the right.
         blur: standard deviation of the images' own directions around that, degrees.
         images: how many had a direction to be told.
@@ -108,8 +110,10 @@ def fit_range(directions: Tensor) -> AngleRange:
     at, width, blur = (int(k) for k in torch.unravel_index(table.argmax(), table.shape))
     profile = table.amax((0, 2))
     inside = widths[profile >= profile.max() - _DROP]
+    everything = bool(profile[-1] >= profile.max() - math.log(len(angles)) - _GAP)
+    high = 90.0 if everything else float(inside.max())
     return AngleRange(
-        float(widths[width]), float(inside.min()), float(inside.max()), float(near[at] % 180), float(blurs[blur]),
+        float(widths[width]), float(inside.min()), high, float(near[at] % 180), float(blurs[blur]),
         len(angles),
     )  # fmt: skip
 
