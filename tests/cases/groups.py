@@ -41,6 +41,7 @@ GROUPS: list[Case] = [
     Case("rotations, bicubic", lambda: s.Rotations(360, s.Bicubic()), (1, 16, 16)),
     Case("rotations, bilinear", lambda: s.Rotations(360, s.Bilinear()), (1, 16, 16)),
     Case("rotations, bilinear, odd", lambda: s.Rotations(360, s.Bilinear()), (1, 17, 17)),
+    Case("rotations within an angle", lambda: s.RotationsWithin(20.0), (1, 16, 16)),
     Case("scales", s.Scales, (1, 16, 16)),
     Case("scales, wide range, zeros", lambda: s.Scales(0.5, 2.0, s.Bilinear(), s.Zeros()), (2, 17, 20)),
     Case("shears", s.Shears, (2, 16, 16)),

@@ -11,6 +11,7 @@ from nullsight.groups.products import Product, SemidirectProduct
 from nullsight.groups.projective import Projective
 from nullsight.groups.reflections import Reflections
 from nullsight.groups.rotations import Dihedral, QuarterTurns, Rotations
+from nullsight.groups.rotations_within import RotationsWithin
 from nullsight.groups.shifts import Shifts
 from nullsight.groups.values import ChannelPermutations, ColourInversion, Gain
 from nullsight.groups.vector_fields import VectorFields
@@ -40,6 +41,7 @@ __all__ = [
     "Reflected",
     "Reflections",
     "Rotations",
+    "RotationsWithin",
     "Sampled",
     "Scales",
     "SemidirectProduct",
@@ -56,6 +58,7 @@ TABLE: dict[str, type[Family]] = {
     "reflections": Reflections,
     "quarter_turns": QuarterTurns,
     "rotations": Rotations,
+    "rotations_within": RotationsWithin,
     "dihedral": Dihedral,
     "scales": Scales,
     "shears": Shears,

@@ -17,6 +17,7 @@ from nullsight.report.fill import curves, image_table, interval_text, score_tabl
 from nullsight.report.page import build_report, write_report
 from nullsight.report.pictures import heat, log_magnitude, plain
 from nullsight.report.trusted import part_pictures, trusted
+from nullsight.report.uncertain import uncertain
 
 __all__ = [
     "Chart",
@@ -41,5 +42,6 @@ __all__ = [
     "plain",
     "score_table",
     "trusted",
+    "uncertain",
     "write_report",
 ]
