@@ -9,11 +9,11 @@ from nullsight.constraints import Constraint, NonNegative
 from nullsight.draws import Draws
 from nullsight.physics.base import Physics
 from nullsight.physics.linearized import linear_problem
+from nullsight.physics.weightings import Weighting, WhereKnown
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.fits import Exact, Fit
 from nullsight.reconstructors.primal_dual import PrimalDual
 from nullsight.reconstructors.problems import Problem, Regulariser, Solution, brightness
-from nullsight.reconstructors.weightings import Weighting, WhereKnown
 from nullsight.types import Image, Measurement
 
 EXACT = Exact()
