@@ -239,8 +239,6 @@ def test_refusals() -> None:
     )
     with pytest.raises(InputError, match=r"an operator that can be turned, but Foreign .* write it"):
         EquivariantSplitting(Dihedral(4), ENTRIES)(nonlinear_given)
-    with pytest.raises(InputError, match="linear or can be linearised"):
-        Splitting(ENTRIES, WeighedSquare())(nonlinear_given)
 
 
 class Blurring(nn.Module):
