@@ -6,8 +6,8 @@ from torch import Tensor
 
 from nullsight.contracts import assert_unbiased
 from nullsight.draws import Draws
-from nullsight.losses import SURE, Evidence, ExactProduct, FiniteDifference, WeightedSURE
-from nullsight.noise import Gaussian, Noise, Poisson, PoissonGaussian, UnknownNoise
+from nullsight.losses import SURE, Evidence, ExactProduct, FiniteDifference, MeasurementConsistency, WeightedSURE
+from nullsight.noise import Gaussian, Noise, Noiseless, Poisson, PoissonGaussian, UnknownNoise
 from nullsight.physics import ParallelBeamCT, Transmission
 from nullsight.physics.weightings import Unweighed, Weighting, WhereKnown
 from nullsight.reconstructors import LinearInverse
@@ -75,6 +75,10 @@ def test_alike_variances_and_no_weighting_are_plain_sure() -> None:
     (one,) = torch.autograd.grad(plain(given), [given.reconstruct.weight], retain_graph=True)
     (other,) = torch.autograd.grad(weighed(given), [given.reconstruct.weight])
     assert torch.allclose(one, other, rtol=1e-6)
+
+
+def test_without_noise_it_is_consistency() -> None:
+    assert torch.allclose(WeightedSURE(Noiseless())(evidence()), MeasurementConsistency()(evidence()), rtol=1e-9)
 
 
 def test_with_one_count_more_is_what_is_compared() -> None:

@@ -35,7 +35,8 @@ class WeightedSURE(RiskEstimate):
     are needed either. Whatever positive weights are made of y, the best f is the same, the mean of x given y in the
     norm Q; they decide how an f that cannot be the best shares its errors out, and how noisy a step is.
 
-    The value is in the unit of SURE's; under the ramp it is about the mean square of the image error that ``A`` sees.
+    The value is in the unit of SURE's. Under the ramp it is about the mean square of the image error that ``A`` sees;
+    for counts times about the square of the mean share of the photons that arrive.
 
     Args:
         noise: of the measurements; with :class:`~nullsight.noise.UnknownNoise` the weights are those of the moment.
@@ -107,17 +108,18 @@ class WeightedSURE(RiskEstimate):
                 usual = self._usual(evidence)
                 variance = self.noise.variance_from(evidence.y)
                 root = (usual / torch.maximum(variance, self.floor * usual)).sqrt()
+                root = torch.where(usual > 0, root, torch.ones_like(root))  # without noise all entries weigh alike
                 return torch.where(self._counted(evidence), root, torch.zeros_like(root))
 
         return evidence.once(("weights", id(self)), make)
 
     def _above(self, evidence: Evidence) -> Tensor:
-        return self.noise.variance_from(evidence.y) > self.floor * self._usual(evidence)
+        usual = self._usual(evidence)
+        return (self.noise.variance_from(evidence.y) > self.floor * usual) & (usual > 0)
 
     def _usual(self, evidence: Evidence) -> Tensor:
-        """Return u, the variance of each sample's mean measurement, ``(batch, 1, ...)``; 1 where there is no noise."""
+        """Return u, the variance of each sample's mean measurement, ``(batch, 1, ...)``; 0 where there is no noise."""
         y, counted = evidence.y, self._counted(evidence)
         entries = counted.flatten(1).sum(1).clamp_min(1)
         mean = torch.where(counted, y, torch.zeros_like(y)).flatten(1).sum(1) / entries
-        usual = self.noise.variance(mean.reshape(-1, *[1] * (y.ndim - 1)))
-        return torch.where(usual > 0, usual, torch.ones_like(usual))
+        return self.noise.variance(mean.reshape(-1, *[1] * (y.ndim - 1)))
