@@ -11,8 +11,9 @@ from experiments.brain import eight_coils, side_by_side
 from nullsight.app.table import read_rows
 from nullsight.assemble import Context, build
 from nullsight.diagnosis import Verdict, diagnose
+from nullsight.draws import Draws
 from nullsight.groups.base import Family
-from nullsight.losses import Loss
+from nullsight.losses import EquivariantSplitting, Loss
 from nullsight.noise import ESTIMATES, Estimate, Noise, PoissonGaussian
 from nullsight.physics import Inpainting, MultiCoilMRI, ParallelBeamCT, bernoulli_mask
 from nullsight.physics.base import Physics
@@ -169,7 +170,12 @@ def test_the_recipes_of_the_brain_can_be_built(tmp_path: Path, monkeypatch: pyte
     for name in ("cg_sense", "total_variation", "single_image"):
         reconstructor = read_recipe(ROOT / "brain" / f"{name}.toml").reconstructor
         assert reconstructor is not None
-        build(reconstructor.model_dump(), Reconstructor, "[reconstructor]", Context(ROOT / "brain", (2, 230, 180)))
+        build(
+            reconstructor.model_dump(),
+            Reconstructor,
+            "[reconstructor]",
+            Context(ROOT / "brain", image_shape=(2, 230, 180)),
+        )
 
 
 def test_a_brain_is_reconstructed_in_three_ways_without_what_is_hidden(
@@ -217,5 +223,21 @@ def test_the_verdict_of_a_recipe_is_the_one_in_its_comment(folder: str, name: st
     recipe = read_recipe(path, sizes)
     assert recipe.physics is not None and recipe.group is not None
     physics = build(recipe.physics.model_dump(), Physics, "[physics]", Context(path.parent))
-    group = build(recipe.group.model_dump(), Family, "[group]", Context(path.parent, physics.image_shape))
+    group = build(recipe.group.model_dump(), Family, "[group]", Context(path.parent, image_shape=physics.image_shape))
     assert diagnose(physics, group).verdict is verdict
+
+
+@pytest.mark.parametrize("folder", ["mri_sigma_0", "mri_sigma_0.1"])
+def test_what_splitting_hides_of_k_space_are_whole_lines(folder: str) -> None:
+    path = ROOT / folder / "equivariant_splitting.toml"
+    recipe = read_recipe(path)
+    assert recipe.physics is not None and recipe.group is not None
+    physics = build(recipe.physics.model_dump(), Physics, "[physics]", Context(path.parent))
+    group = build(recipe.group.model_dump(), Family, "[group]", Context(path.parent, image_shape=MR))
+    written = {k: v for k, v in recipe.loss[0].model_dump().items() if k != "weight"}
+    loss = build(written, Loss, "[[loss]]", Context(path.parent, group=group))
+    assert isinstance(loss, EquivariantSplitting) and (loss.kept == 0) == (folder != "mri_sigma_0")
+    keep = loss.split.sample(physics, Draws(0, 0, (0,)).of("split"))
+    lines = keep.all(-2).all(2)
+    assert torch.equal(keep.any(-2).any(2), lines)
+    assert 0.4 < float(lines.sum()) / float(physics.measured.all(-2).all(2).sum()) < 0.95
