@@ -10,7 +10,7 @@ import torch
 from experiments.brain import eight_coils, side_by_side
 from nullsight.app.table import read_rows
 from nullsight.assemble import Context, build
-from nullsight.diagnosis import Verdict, diagnose
+from nullsight.diagnosis import Budget, Verdict, diagnose
 from nullsight.draws import Draws
 from nullsight.groups.base import Family
 from nullsight.losses import EquivariantSplitting, Loss
@@ -224,7 +224,8 @@ def test_the_verdict_of_a_recipe_is_the_one_in_its_comment(folder: str, name: st
     assert recipe.physics is not None and recipe.group is not None
     physics = build(recipe.physics.model_dump(), Physics, "[physics]", Context(path.parent))
     group = build(recipe.group.model_dump(), Family, "[group]", Context(path.parent, image_shape=physics.image_shape))
-    assert diagnose(physics, group).verdict is verdict
+    few = Budget(elements=32, pictures=0, suggestions=0)
+    assert diagnose(physics, group, budget=few).verdict is verdict
 
 
 @pytest.mark.parametrize("folder", ["mri_sigma_0", "mri_sigma_0.1"])
