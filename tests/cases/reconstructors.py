@@ -231,18 +231,12 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
     ReconstructorCase(
         "split_average", lambda seed: SplitAverage(ArtifactRemoval(_unet(seed)), RandomEntries(), 2, seed), _mask
     ),
-    ReconstructorCase(
-        "recorrupted_average",
-        lambda seed: RecorruptedAverage(ArtifactRemoval(_unet(seed)), GaussianPair(0.1), 2, seed),
-        _mask,
-    ),
+    ReconstructorCase("recorrupted_average", lambda n: RecorruptedAverage(LinearInverse(), GaussianPair(0.1)), _mask),
     ReconstructorCase(
         "group_average", lambda seed: GroupAverage(ArtifactRemoval(_unet(seed)), Dihedral(4)), lambda: toy_mask(1, 8, 8)
     ),
     ReconstructorCase(
-        "alternating",
-        lambda seed: Alternating(GroupAverage(Unrolled(_dncnn(seed), 2), Reflections()), 2),
-        _matrix,
+        "alternating", lambda seed: Alternating(GroupAverage(Unrolled(_dncnn(seed), 2), Reflections()), 2), _matrix
     ),
     # few iterations, so that where they begin is still seen
     ReconstructorCase(
