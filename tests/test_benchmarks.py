@@ -36,6 +36,11 @@ def run(script, *words):
         ("coils.py", ["--sizes", "16", "--coils", "3"], ["A, 3 coils, 16x16, batch 1", "A^T, 3 coils, 16x16, batch 4"]),
         ("training_step.py", ["--size", "32", "--width", "4", "--depth", "2"], ["EI, U-Net, float32, channels last"]),
         (
+            "robust_step.py",
+            ["--size", "32", "--width", "4", "--depth", "2"],
+            ["robust EI, Gaussian", "robust EI, Poisson and Gaussian"],
+        ),
+        (
             "equivariant_networks.py",
             ["--size", "16", "--width", "8", "--depth", "2"],
             ["shift-equivariant U-Net, 16x16, width 8", "its step, 16x16, width 8"],

@@ -5,7 +5,17 @@ import pytest
 import scipy.signal
 import torch
 
-from nullsight.physics import Blur, BlurValid, Downsampling, DownsamplingValid, box_kernel, gaussian_kernel
+from nullsight.diagnosis import Verdict, diagnose
+from nullsight.groups import Shifts
+from nullsight.physics import (
+    Blur,
+    BlurValid,
+    Downsampling,
+    DownsamplingValid,
+    box_kernel,
+    gaussian_kernel,
+    low_pass_kernel,
+)
 from nullsight.types import InputError
 
 
@@ -88,3 +98,40 @@ def test_kernels() -> None:
 def test_senseless_arguments_are_refused(build: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         build()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("shape", [(12, 9), (8,)])
+def test_an_ideal_low_pass_keeps_low_frequencies_and_no_others(shape: tuple[int, ...]) -> None:
+    physics = Blur((1, *shape), low_pass_kernel(shape, 2)).double()
+    x = random(2, 1, *shape)
+    axes = tuple(range(2, 2 + len(shape)))
+    passed = torch.ones(shape)
+    for axis, n in enumerate(shape):
+        low = (torch.fft.fftfreq(n).abs() < 0.25).float()  # periods of more than four pixels
+        passed = passed * low.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+    wanted = torch.fft.ifftn(torch.fft.fftn(x, dim=axes) * passed, dim=axes).real
+    assert torch.allclose(physics.A(x), wanted, atol=1e-6)
+    assert torch.allclose(physics.A_dagger(physics.A(x)), wanted, atol=1e-6)
+    assert physics.dagger_error == 0 and physics.norm() == pytest.approx(1, rel=1e-6)
+
+
+def test_behind_an_ideal_low_pass_nothing_is_aliased_and_shifts_show_nothing_new() -> None:
+    factor, x = 2, random(2, 1, 12, 8)
+    kernel, group = low_pass_kernel((12, 8), factor), Shifts((12, 8))
+    low, mean = (Downsampling((1, 12, 8), factor, k).double() for k in (kernel, box_kernel(factor)))
+    blurred = Blur((1, 12, 8), kernel).double().A(x)
+    assert torch.allclose(low.A_dagger(low.A(x)), blurred, atol=1e-6)
+    g = group.element(torch.tensor([[3, 5], [1, 2]]))
+    for physics, same in ((low, True), (mean, False)):
+        seen = physics.A_dagger(physics.A(x))
+        turned = group.act(group.inverse(g), physics.A_dagger(physics.A(group.act(g, x))))
+        assert torch.allclose(turned, seen, atol=1e-6) == same
+    assert diagnose(low, group).verdict is Verdict.NOTHING
+    found = diagnose(mean, group)
+    assert found.verdict is Verdict.PARTLY and found.sight.visible > 3 * found.sight.alone
+
+
+def test_a_low_pass_that_is_none_is_refused() -> None:
+    for shape, factor in (((8, 8), 0.5), ((), 2.0), ((0, 4), 2.0)):
+        with pytest.raises(InputError, match="a factor of at least 1 and sides"):
+            low_pass_kernel(shape, factor)

@@ -8,6 +8,8 @@ from nullsight.contracts import assert_unbiased
 from nullsight.draws import Draws
 from nullsight.losses import Recorrupted
 from nullsight.noise import RECORRUPTIONS, Gaussian, GaussianPair, Noise, Poisson, PoissonPair, Recorruption
+from nullsight.physics import Inpainting
+from nullsight.reconstructors import LinearInverse, RecorruptedAverage
 from nullsight.types import InputError
 from tests.test_sure import SEEN, Bent, nearly, positive_problem
 
@@ -87,3 +89,56 @@ def test_many_counts_pass_and_electronic_noise_on_them_does_not(gain: float, dty
 
 def test_table() -> None:
     assert {type(pair) for _, pair in PAIRS} == set(RECORRUPTIONS.values())
+
+
+class Squared(LinearInverse):
+    """A bent f, which remembers what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: list[Tensor] = []
+
+    def _reconstruct(self, y, physics, start, draws):
+        assert start is None  # A_dagger y has another noise than what is shown
+        self.shown.append(y)
+        return physics.A_dagger(y) ** 2
+
+
+def test_the_average_is_the_mean_over_what_f_makes_of_other_noises() -> None:
+    f, physics = Squared(), Inpainting((1, 4, 4), torch.tensor([[1, 1, 0, 1]]).expand(4, 4))
+    y = physics.A(torch.rand(2, 1, 4, 4, dtype=torch.float64))
+    helped = RecorruptedAverage(f, GaussianPair(0.2, 0.5), count=3000)
+    x = helped(y, physics)
+    shown = torch.stack(f.shown)
+    assert torch.allclose(x, shown.square().mean(0))
+    assert not bool(shown[..., 2].any())
+    # E (y + t n)^2 = y^2 + t^2 sigma^2 where something is measured
+    expected = physics.A(y.square() + 0.5**2 * 0.2**2)
+    assert torch.allclose(x, expected, atol=5 * 0.1 * 2 / 3000**0.5)
+    # the same noises whatever else is in the batch
+    assert torch.allclose(shown[:, 0] - y[0], shown[:, 1] - y[1])
+    f.shown.clear()
+    assert torch.equal(helped(y, physics, start=torch.zeros_like(y)), x)
+    assert not torch.equal(RecorruptedAverage(f, GaussianPair(0.2), 2, seed=1)(y, physics), x)
+
+
+@pytest.mark.parametrize(("noise", "recorruption"), PAIRS, ids=ids)
+def test_the_average_is_nearer_to_the_truth_than_one_pass(noise: Noise, recorruption: Recorruption) -> None:
+    physics = Inpainting((1, 20, 20), torch.ones(20, 20))
+    x = 1 + torch.rand(8, 1, 20, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = noise.sample(physics.A(x), Draws(4, 0, tuple(range(8))).of("noise"))
+    errors = [
+        float((RecorruptedAverage(LinearInverse(), recorruption, count)(y, physics) - x).square().mean())
+        for count in (1, 4, 16)
+    ]
+    alone = float((y - x).square().mean())
+    # for linear f: the noise of y, and what recorrupting adds, over count
+    added = errors[0] - alone
+    assert added > 0.1 * alone
+    for count, error in zip((4, 16), errors[1:], strict=True):
+        assert error == pytest.approx(alone + added / count, rel=0.1)
+
+
+def test_an_average_over_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="at least 1 recorruption"):
+        RecorruptedAverage(LinearInverse(), GaussianPair(0.1), count=0)

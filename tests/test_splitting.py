@@ -237,7 +237,7 @@ def test_refusals() -> None:
     nonlinear_given = Evidence(
         torch.zeros(1, 1, 6, 6), nonlinear, torch.arange(1), Draws(0, 0, (0,)), 0.0, lambda y, a, start, draws: y
     )
-    with pytest.raises(InputError, match="linear operator, which can be turned"):
+    with pytest.raises(InputError, match=r"an operator that can be turned, but Foreign .* write it"):
         EquivariantSplitting(Dihedral(4), ENTRIES)(nonlinear_given)
 
 

@@ -1,5 +1,6 @@
 """Transmission in counts: Beer and Lambert, few counts, its linear problem with its weights, and who solves it."""
 
+from dataclasses import replace
 from math import exp
 
 import pytest
@@ -10,10 +11,19 @@ from nullsight.assemble import Context, build
 from nullsight.contracts.physics import assert_dagger
 from nullsight.draws import Draws
 from nullsight.groups import Rotations
-from nullsight.losses import Equivariance, Evidence, MeasurementConsistency, PreconditionedConsistency
+from nullsight.losses import (
+    Equivariance,
+    EquivariantSplitting,
+    Evidence,
+    MeasurementConsistency,
+    PreconditionedConsistency,
+    Splitting,
+    WeighedSquare,
+)
 from nullsight.networks import DnCNN
 from nullsight.noise import PoissonGaussian
-from nullsight.physics import FanBeamCT, Inpainting, ParallelBeamCT, Physics, Transmission, Whitened
+from nullsight.physics import FanBeamCT, Inpainting, ParallelBeamCT, Physics, RandomLines, Transmission, Whitened
+from nullsight.physics.composed import in_frame
 from nullsight.physics.linearized import linear_problem
 from nullsight.reconstructors import (
     ConjugateGradients,
@@ -238,3 +248,48 @@ def test_a_recipe_states_photons_and_attenuation() -> None:
     physics = build(written, Physics, "physics", Context())
     assert isinstance(physics, Transmission) and isinstance(physics.projector, FanBeamCT)
     assert (physics.photons, physics.attenuation, physics.sigma) == (1e5, 0.0064, 30.0)
+
+
+def test_counts_behind_a_turned_image() -> None:
+    physics, group = scan(), Rotations(8)
+    x, g = smooth(physics, 2), torch.tensor([0, 3])
+    turned = in_frame(physics, group, g)
+    assert isinstance(turned, Transmission)
+    torch.testing.assert_close(turned.A(x), physics.A(group.act(g, x)))
+    torch.testing.assert_close(turned.A(x)[:1], physics.A(x)[:1])
+    y = noisy(physics, x)
+    torch.testing.assert_close(turned.A_dagger(y), group.act(group.inverse(g), physics.A_dagger(y)))
+    keep = torch.rand(2, *physics.measurement_shape, generator=torch.Generator().manual_seed(0)) < 0.5
+    torch.testing.assert_close(turned.subset(keep).A(x), turned.A(x) * keep)
+
+
+def test_hidden_views_of_counts_are_compared_as_line_integrals_with_their_weights() -> None:
+    physics = scan(sigma=30.0, floor=30.0)
+    x = smooth(physics, 2)
+    other = 1.1 * x
+
+    def f(y: Tensor, physics: Physics, start: Tensor | None = None, draws: Draws | None = None) -> Tensor:
+        return other
+
+    y = noisy(physics, x)
+    given = Evidence(y, physics, torch.arange(2), Draws(0, 0, (0, 1)), 0.0, f)
+    split = RandomLines(0.8, axis=1)
+    found = Splitting(split, WeighedSquare())(given)
+    keep = split.sample(physics, given.draws.of("splitting"))
+    seen = physics.linearize(y)
+    weights = torch.where(keep, torch.zeros_like(y), seen.weights)
+    mean = weights.flatten(1).mean(1)[:, None, None, None]
+    r = (weights / mean).sqrt() * (physics.projector.A(other) - seen.y)
+    assert torch.allclose(found, (r * physics.projector.weigh(r)).sum() / other.numel())
+    changed = torch.where(keep, 0.5 * y, y)  # what f has seen does not count
+    assert torch.allclose(Splitting(split, WeighedSquare())(replace(given, y=changed)), found)
+
+
+def test_equivariant_splitting_of_counts_trains() -> None:
+    physics = scan(sigma=30.0, floor=30.0)
+    f = Unrolled(DnCNN(1, width=4, depth=3, seed=0), 2, data=ConjugateGradients(1)).double()
+    y = noisy(physics, smooth(physics, 2))
+    given = Evidence(y, physics, torch.arange(2), Draws(0, 0, (0, 1)), 0.0, f)
+    loss = EquivariantSplitting(Rotations(8), RandomLines(0.8, axis=1), WeighedSquare(), kept=0.0)
+    loss(given).backward()
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in f.parameters())

@@ -7,8 +7,8 @@ from torch import nn
 from nullsight import constraints, groups, losses, networks, noise, physics, reconstructors, training
 from nullsight.groups import boundaries, interpolation
 from nullsight.networks import borders, features, norms
-from nullsight.physics import filters
-from nullsight.reconstructors import data_steps, fits, unrolled, variation, weightings
+from nullsight.physics import filters, weightings
+from nullsight.reconstructors import data_steps, fits, unrolled, variation
 
 MAKERS = physics.MAKERS
 NETWORKS: Mapping[str, type[nn.Module]] = networks.TABLE

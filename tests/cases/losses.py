@@ -35,6 +35,7 @@ from nullsight.losses import (
     Splitting,
     Supervised,
     ThroughDagger,
+    WeightedSURE,
 )
 from nullsight.losses.bank import NOISELESS
 from nullsight.losses.errors import MEAN_SQUARE, Error
@@ -214,6 +215,8 @@ LOSSES: list[Case] = [
     Case("sure, exact, two kinds of noise", lambda: SURE(PoissonGaussian(0.1, 0.2), ExactProduct(2)), zero=False),
     Case("sure, shifts by one count", lambda: SURE(Gaussian(0.1), CountShifts(0.1)), zero=False),
     Case("sure, level unknown", lambda: SURE(UnknownNoise(0.1, 0.1)), zero=False),
+    Case("weighted_sure", lambda: WeightedSURE(PoissonGaussian(0.1, 0.2)), zero=False),
+    Case("weighted_sure, exact", lambda: WeightedSURE(Gaussian(0.1), ExactProduct()), zero=False),
     Case("recorrupted", lambda: Recorrupted(GaussianPair(0.1)), zero=False),
     Case("supervised", Supervised),
     Case("supervised + ei", lambda: Supervised() + 10 * Equivariance(Roll())),

@@ -9,7 +9,7 @@ from torch import Tensor
 from nullsight.constraints import AnyValue, NonNegative
 from nullsight.groups import Dihedral, Reflections
 from nullsight.networks import BatchNorm, DnCNN, FullyConnected, GroupNorm, UNet, copies
-from nullsight.noise import Noiseless
+from nullsight.noise import GaussianPair, Noiseless
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.splits import RandomEntries
 from nullsight.reconstructors import (
@@ -35,6 +35,7 @@ from nullsight.reconstructors import (
     PrimalDualSplitting,
     ProximalGradient,
     Reconstructor,
+    RecorruptedAverage,
     Size,
     SmoothFill,
     SplitAverage,
@@ -231,6 +232,7 @@ RECONSTRUCTORS: list[ReconstructorCase] = [
     ReconstructorCase(
         "split_average", lambda seed: SplitAverage(ArtifactRemoval(_unet(seed)), RandomEntries(), 2, seed), _mask
     ),
+    ReconstructorCase("recorrupted_average", lambda n: RecorruptedAverage(LinearInverse(), GaussianPair(0.1)), _mask),
     ReconstructorCase(
         "group_average", lambda seed: GroupAverage(ArtifactRemoval(_unet(seed)), Dihedral(4)), lambda: toy_mask(1, 8, 8)
     ),

@@ -10,7 +10,7 @@ from nullsight.losses.base import Evidence, Loss, Reconstruct
 from nullsight.losses.errors import mean_over
 from nullsight.noise import Noise
 from nullsight.physics.base import Physics
-from nullsight.types import Image, Measurement
+from nullsight.types import Image, Measurement, Scalar
 
 
 def assert_unbiased(
@@ -21,6 +21,7 @@ def assert_unbiased(
     reconstruct: Reconstruct,
     *,
     seen: Callable[[Evidence], Measurement] | None = None,
+    error: Callable[[Evidence, Measurement], Scalar] | None = None,
     bias: float = 0.0,
     count: int = 20_000,
     width: float = 0.05,
@@ -34,6 +35,8 @@ def assert_unbiased(
         x: one image, ``(1, *image_shape)``.
         reconstruct: f.
         seen: what f sees, where that is not ``evidence.y``.
+        error: what is estimated, from the evidence and the clean measurements; None: the mean square over the measured
+            entries, in the unit of :class:`~nullsight.losses.UnitNorm`.
         bias: the mean of estimate minus error that is known and allowed for.
         count: how many noisy measurements, a multiple of 100.
         width: largest half width of the confidence interval (four standard errors), relative to the mean error: above
@@ -57,9 +60,11 @@ def assert_unbiased(
         with torch.no_grad():
             estimate = loss(evidence)
             again = physics.A(evidence.x1 if seen is None else reconstruct(seen(evidence), physics))
-            error = mean_over((again - many).square(), physics.measured) / (physics.norm() or 1.0) ** 2
-        gaps.append(estimate - error)
-        errors.append(error)
+            true = mean_over((again - many).square(), physics.measured) / (physics.norm() or 1.0) ** 2
+            if error is not None:
+                true = error(evidence, many)
+        gaps.append(estimate - true)
+        errors.append(true)
     _check(torch.stack(gaps).double() - bias, float(torch.stack(errors).mean()), width)
 
 

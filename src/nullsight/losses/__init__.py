@@ -37,6 +37,7 @@ from nullsight.losses.residuals import RESIDUALS, Entrywise, Residual, ThroughDa
 from nullsight.losses.splitting import Splitting
 from nullsight.losses.supervised import AugmentedSupervised, Supervised
 from nullsight.losses.sure import SURE
+from nullsight.losses.weighted_sure import WeightedSURE
 
 __all__ = [
     "AUGMENTATIONS",
@@ -96,6 +97,7 @@ __all__ = [
     "Virtual",
     "WeighedSquare",
     "Weight",
+    "WeightedSURE",
     "WeightedSum",
     "WhileBetter",
     "labelled",
@@ -110,6 +112,7 @@ TABLE: dict[str, type[Loss]] = {
     "splitting": Splitting,
     "equivariant_splitting": EquivariantSplitting,
     "sure": SURE,
+    "weighted_sure": WeightedSURE,
     "recorrupted": Recorrupted,
     "supervised": Supervised,
     "adversarial_equivariance": AdversarialEquivariance,

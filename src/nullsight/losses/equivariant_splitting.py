@@ -5,10 +5,9 @@ from nullsight.losses.base import Evidence
 from nullsight.losses.errors import UNIT_NORM, Scaling
 from nullsight.losses.residuals import ENTRYWISE, Residual
 from nullsight.losses.splitting import SplittingLoss
-from nullsight.physics.base import LinearPhysics, Physics
-from nullsight.physics.composed import transformed
+from nullsight.physics.base import Physics
+from nullsight.physics.composed import in_frame
 from nullsight.physics.splits import Split
-from nullsight.types import InputError
 
 
 class EquivariantSplitting(SplittingLoss):
@@ -39,8 +38,8 @@ class EquivariantSplitting(SplittingLoss):
         scaling: the units; which entries count is decided by ``kept`` and by what is measured.
 
     Raises:
-        InputError: ``kept`` below 0, or a crop below 1; where it is computed, an operator or transformations that are
-            not linear.
+        InputError: ``kept`` below 0, or a crop below 1; where it is computed, an operator that cannot be turned or
+            transformations that are not linear.
 
     Example:
         >>> from nullsight.groups import Dihedral
@@ -67,10 +66,5 @@ class EquivariantSplitting(SplittingLoss):
         return type(self.group).__name__
 
     def _frame(self, evidence: Evidence) -> Physics:
-        if not isinstance(evidence.physics, LinearPhysics):
-            raise InputError(
-                f"expected a linear operator, which can be turned, but {type(evidence.physics).__name__} is not: take "
-                f"Splitting"
-            )
         g = self.group.sample(evidence.draws.of(f"splitting frame {type(self.group).__name__}"))
-        return transformed(evidence.physics, self.group, g)
+        return in_frame(evidence.physics, self.group, g)

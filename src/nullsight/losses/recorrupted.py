@@ -10,7 +10,8 @@ class Recorrupted(Loss):
     """``|A f(y1) - y2|^2`` less the noise of ``y2``: the error against the clean measurement of an f that sees y1.
 
     The two are independent given the image, so the mean is exact for every f, without derivatives; f is one for
-    somewhat noisier measurements, and its mean over several recorruptions, in use, is better than one pass of y.
+    somewhat noisier measurements, and its mean over several recorruptions, in use, is better than one pass of y:
+    :class:`~nullsight.reconstructors.RecorruptedAverage`.
 
     Args:
         recorruption: how y becomes two.

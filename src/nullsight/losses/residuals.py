@@ -8,6 +8,7 @@ from torch import Tensor
 
 from nullsight.losses.base import Evidence
 from nullsight.losses.errors import MEAN_SQUARE, Error, Scaling, mean_error
+from nullsight.physics.base import LinearPhysics
 from nullsight.physics.least_squares import Weighs
 from nullsight.types import InputError, Measurement, Scalar
 
@@ -85,20 +86,25 @@ class WeighedSquare(Residual):
     """``(s r)^T W (s r)`` per pixel, with ``r = A x - y``, ``s = sqrt(w / mean w)`` and W the operator's own ``weigh``.
 
     As ``A^T W A`` is near the identity this is about the mean square error of images, as far as ``A`` sees them, for
-    the price of a filter: in tomography W is the ramp, view by view, so hidden views are compared for themselves.
+    the price of a filter: in tomography W is the ramp, view by view, so hidden views are compared for themselves. For
+    an operator that is not linear r is that of what ``linearize`` makes of both measurements, such as line integrals of
+    counts, and w is multiplied by its weights, the inverse variances. A logarithm of counts is off by half a count in
+    the mean.
     """
 
     def between(self, again: Measurement, weight: Tensor, evidence: Evidence, scaling: Scaling) -> Scalar:
-        """Return the weighed square; InputError where the operator cannot weigh."""
+        """Return the weighed square; InputError where the operator cannot weigh or be linearised."""
         physics, unit = evidence.physics, scaling.image_unit(evidence)
-        if not isinstance(physics, Weighs):
+        seen = physics.linearize(evidence.y)
+        if not isinstance(seen.physics, Weighs):
             raise InputError(
-                f"expected an operator that can weigh its measurements, but {type(physics).__name__} cannot: take "
+                f"expected an operator that can weigh its measurements, but {type(seen.physics).__name__} cannot: take "
                 f"Entrywise or ThroughDagger"
             )
-        r = _root(weight, evidence) * (again - evidence.y) / unit
+        predicted = again if isinstance(physics, LinearPhysics) else physics.linearize(again).y
+        r = _root(weight * seen.weights, evidence) * (predicted - seen.y) / unit
         pixels = torch.Size(physics.image_shape).numel()
-        return (r * physics.weigh(r)).flatten(1).sum(1).mean() / pixels
+        return (r * seen.physics.weigh(r)).flatten(1).sum(1).mean() / pixels
 
 
 ENTRYWISE = Entrywise()

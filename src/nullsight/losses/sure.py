@@ -2,19 +2,19 @@
 
 from functools import partial
 
-import torch
-from torch import Tensor
+from torch import no_grad
 
-from nullsight.losses.base import Evidence, Loss, Player
+from nullsight.losses.base import Evidence
 from nullsight.losses.divergence import Divergence, FiniteDifference, root_mean_square, skewed
-from nullsight.losses.errors import UNIT_NORM, Scaling, mean_over
-from nullsight.noise import Noise, UnknownNoise
+from nullsight.losses.errors import UNIT_NORM, Scaling
+from nullsight.losses.risk import RiskEstimate
+from nullsight.noise import Noise
 from nullsight.types import InputError, Measurement, Scalar
 
 FINITE_DIFFERENCE = FiniteDifference()
 
 
-class SURE(Loss):
+class SURE(RiskEstimate):
     """An estimate of ``|A f(y) - A x|^2`` that needs no clean measurement: for noise, in place of consistency.
 
     With ``h(y) = A f(y)`` and noise of variance ``gain * A x + sigma^2`` it is, over the m measured entries,
@@ -61,33 +61,15 @@ class SURE(Loss):
         step: float = 0.05,
         scaling: Scaling = UNIT_NORM,
     ) -> None:
-        super().__init__()
+        super().__init__(noise, divergence, scaling)
         if not step > 0:
             raise InputError(f"expected a step above 0 for second derivatives, but {step} came")
-        self.noise, self.divergence, self.step, self.scaling = noise, divergence, step, scaling
-
-    @property
-    def detail(self) -> str:
-        """The noise's name."""
-        return type(self.noise).__name__
-
-    @property
-    def chooses(self) -> bool:  # type: ignore[override]
-        """Whether its values can be compared over time: not while the level itself moves."""
-        return not isinstance(self.noise, UnknownNoise)
-
-    @property
-    def learned(self) -> dict[str, float]:
-        """The level of the moment, where it is unknown, in the measurement's unit."""
-        if not isinstance(self.noise, UnknownNoise):
-            return {}
-        with torch.no_grad():
-            return {name: float(value) for name, value in self.noise.levels()._asdict().items() if float(value)}
+        self.step = step
 
     def forward(self, evidence: Evidence) -> Scalar:
         """Return the estimate for a batch, in squared units of the measurement."""
         y = evidence.y
-        with torch.no_grad():  # f does not move the level, which has an objective of its own
+        with no_grad():  # f does not move the level, which has an objective of its own
             variance, level = self.noise.variance_from(y), self.noise.levels()
         h = evidence.measured_again
         risk = (h - y).square() - variance + 2 * variance * self._diagonal(evidence)
@@ -96,38 +78,11 @@ class SURE(Loss):
             risk = risk - bend * self._second_diagonal(evidence)
         return self._mean(risk, evidence)
 
-    def objective(self, evidence: Evidence) -> Scalar:
-        """Return what an unknown level minimises: minus twice the sum of variances times derivatives, f fixed."""
-        return -2 * self._mean(self.noise.variance_from(evidence.y) * self._diagonal(evidence).detach(), evidence)
+    def _weighed(self, evidence: Evidence, r: Measurement) -> Measurement:
+        return r
 
-    def players(self) -> tuple[Player, ...]:
-        """Return the noise where its level is unknown."""
-        if not isinstance(self.noise, UnknownNoise):
-            return ()
-        return (Player(self.noise, self.objective, self.noise.learning_rate),)
-
-    def _diagonal(self, evidence: Evidence) -> Tensor:
-        def estimate() -> Tensor:
-            stream, again = evidence.draws.of("sure probes"), partial(_measure_again, evidence)
-            return self.divergence.diagonal(again, evidence.y, evidence.measured_again, self._counted(evidence), stream)
-
-        return evidence.once(("diagonal", id(self)), estimate)
-
-    def _second_diagonal(self, evidence: Evidence) -> Tensor:
-        y, counted, again = evidence.y, self._counted(evidence), partial(_measure_again, evidence)
+    def _second_diagonal(self, evidence: Evidence) -> Measurement:
+        y, counted, again = evidence.y, self._counted(evidence), partial(self._weighed_again, evidence)
         length = self.step * root_mean_square(y, counted)
         b = skewed(y, counted, evidence.draws.of("sure second probes"))
         return b * (again(y + length * b) + again(y - length * b) - 2 * evidence.measured_again) / length**2
-
-    def _counted(self, evidence: Evidence) -> Tensor:
-        counted = self.scaling.counted(evidence)
-        whole = torch.ones_like(evidence.y, dtype=torch.bool)
-        return whole if counted is None else counted & whole
-
-    def _mean(self, values: Tensor, evidence: Evidence) -> Scalar:
-        return mean_over(values, self.scaling.counted(evidence)) / self.scaling.measurement_unit(evidence) ** 2
-
-
-def _measure_again(evidence: Evidence, y: Measurement) -> Measurement:
-    # with the same draws, so that what is random in f stays as it was; evidence.start belongs to evidence.y alone
-    return evidence.physics.A(evidence.reconstruct(y, evidence.physics, draws=evidence.draws))

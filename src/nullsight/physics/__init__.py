@@ -24,6 +24,7 @@ from nullsight.physics.hadamard import Hadamard
 from nullsight.physics.inpainting import Inpainting, bernoulli_mask, periodic_mask
 from nullsight.physics.least_squares import LeastSquares, WeightedLeastSquares
 from nullsight.physics.linearized import Whitened
+from nullsight.physics.low_pass import low_pass_kernel
 from nullsight.physics.matrix import MatrixOperator, gaussian_matrix, load_matrix
 from nullsight.physics.mri import CartesianMRI, cartesian_mask
 from nullsight.physics.multicoil import MultiCoilMRI
@@ -66,6 +67,7 @@ MAKERS: dict[str, Callable[..., Tensor]] = {
     "gaussian_kernel": gaussian_kernel,
     "gaussian_matrix": gaussian_matrix,
     "load_matrix": load_matrix,
+    "low_pass_kernel": low_pass_kernel,
     "periodic_mask": periodic_mask,
     "radial_positions": radial_positions,
     "sampled_mask": sampled_mask,
@@ -116,6 +118,7 @@ __all__ = [
     "gaussian_kernel",
     "gaussian_matrix",
     "load_matrix",
+    "low_pass_kernel",
     "normalised",
     "periodic_mask",
     "radial_positions",

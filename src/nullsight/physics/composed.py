@@ -15,7 +15,7 @@ from nullsight.types import Acts, Element, Image, InputError, Measurement
 
 _ORTHOGONAL = 0.2  # of |x|: interpolated rotations stay below, changes of scale by a tenth or more do not
 
-__all__ = ["Masked", "Stacked", "Transformed", "behind", "transformed"]
+__all__ = ["Masked", "Stacked", "Transformed", "behind", "in_frame", "transformed"]
 
 
 @runtime_checkable
@@ -26,6 +26,11 @@ class _Turnable(Protocol):
 @runtime_checkable
 class _Turns(Protocol):
     def degrees(self, g: Element) -> Tensor: ...
+
+
+@runtime_checkable
+class _Transformable(Protocol):
+    def transformed(self, group: Acts, g: Element) -> Physics: ...
 
 
 class Transformed(LinearPhysics):
@@ -158,6 +163,22 @@ def transformed(physics: LinearPhysics, group: Acts, g: Element) -> Transformed:
     """Return ``A T_g``, which can weigh its measurements where ``A`` can; InputError where T_g is not linear."""
     kind = TransformedWeighed if isinstance(physics, Weighs) else Transformed
     return kind(physics, group, g)
+
+
+def in_frame(physics: Physics, group: Acts, g: Element) -> Physics:
+    """Return ``A T_g`` of any operator that has it: a linear one, or another with a method ``transformed(group, g)``.
+
+    Raises:
+        InputError: another operator, or transformations that are not linear.
+    """
+    if isinstance(physics, LinearPhysics):
+        return transformed(physics, group, g)
+    if isinstance(physics, _Transformable):
+        return physics.transformed(group, g)
+    raise InputError(
+        f"expected an operator that can be turned, but {type(physics).__name__} is not linear and has no "
+        f"transformed(group, g): write it, or turn images instead"
+    )
 
 
 def behind(physics: LinearPhysics, group: Acts, g: Element) -> LinearPhysics:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from nullsight.physics.base import Linearized, LinearPhysics, Physics, stated_error
-from nullsight.types import Image, InputError, Measurement, check_batch, where_measured
+from nullsight.physics.composed import transformed
+from nullsight.types import Acts, Element, Image, InputError, Measurement, check_batch, where_measured
 
 _LEAST = -20.0  # exponent: attenuation is not negative, and what an untrained network makes must not overflow float32
 
@@ -88,6 +89,11 @@ class Transmission(Physics):
         part = self.projector.subset(keep)
         assert isinstance(part, LinearPhysics)
         return type(self)(part, self.photons, self.attenuation, sigma=self.sigma, floor=self.floor)
+
+    def transformed(self, group: Acts, g: Element) -> "Transmission":
+        """Return ``A T_g``: the counts behind the line integrals of the transformed image."""
+        turned = transformed(self.projector, group, g)
+        return type(self)(turned, self.photons, self.attenuation, sigma=self.sigma, floor=self.floor)
 
     def linearize(self, y: Tensor) -> Linearized:
         """Return ``R``, the line integrals that counts tell of, and their inverse variances."""

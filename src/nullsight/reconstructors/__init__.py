@@ -1,9 +1,10 @@
 """Reconstructors: measurements and their physics in, images out.
 
 Their parts are values with tables of their own: ``PRIORS``, ``REGULARISERS``, ``data_steps.TABLE``,
-``unrolled.FORMS``, ``fits.FITS``, ``constraints.TABLE``, ``weightings.TABLE`` and ``variation.COUPLINGS``.
+``unrolled.FORMS``, ``fits.FITS``, ``constraints.TABLE``, ``physics.weightings.TABLE`` and ``variation.COUPLINGS``.
 """
 
+from nullsight.physics.weightings import Unweighed, Weighed, Weighting, WhereKnown
 from nullsight.reconstructors.admm import Admm
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.data_steps import ConjugateGradients, DataStep, LeastSquares, Preconditioned
@@ -21,6 +22,7 @@ from nullsight.reconstructors.primal_dual_splitting import PrimalDualSplitting
 from nullsight.reconstructors.priors import Allowed, Penalty, Prior, Quadratic, Roughness, Size
 from nullsight.reconstructors.problems import Problem, Regulariser, Solution
 from nullsight.reconstructors.proximal_gradient import ProximalGradient
+from nullsight.reconstructors.recorrupted_average import RecorruptedAverage
 from nullsight.reconstructors.simple import ArtifactRemoval, Direct, LinearInverse, NullSpace
 from nullsight.reconstructors.smooth_fill import SmoothFill
 from nullsight.reconstructors.solved import Solved
@@ -29,7 +31,6 @@ from nullsight.reconstructors.total_variation import TotalVariation
 from nullsight.reconstructors.unrolled import Form, Proximal, TwoInputs, Unrolled, UnrolledUntied, WithCoverage
 from nullsight.reconstructors.variation import Anisotropic, Coupling, Joint, Separate, Variation
 from nullsight.reconstructors.wavelets import Wavelets
-from nullsight.reconstructors.weightings import Unweighed, Weighed, Weighting, WhereKnown
 
 __all__ = [
     "PRIORS",
@@ -74,6 +75,7 @@ __all__ = [
     "ProximalGradient",
     "Quadratic",
     "Reconstructor",
+    "RecorruptedAverage",
     "Regulariser",
     "Roughness",
     "Separate",
@@ -111,6 +113,7 @@ TABLE: dict[str, type[Reconstructor]] = {
     "unrolled_untied": UnrolledUntied,
     "total_variation": TotalVariation,
     "split_average": SplitAverage,
+    "recorrupted_average": RecorruptedAverage,
     "group_average": GroupAverage,
     "symmetrized": Symmetrized,
     "alternating": Alternating,

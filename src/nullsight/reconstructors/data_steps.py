@@ -9,7 +9,7 @@ from torch import Tensor
 from nullsight.linalg import inner, positive, rounding
 from nullsight.physics.base import LinearPhysics, Physics, misfit_seen
 from nullsight.physics.linearized import linear_problem
-from nullsight.reconstructors.weightings import Weighting, WhereKnown
+from nullsight.physics.weightings import Weighting, WhereKnown
 from nullsight.types import Image, InputError, Map, Measurement
 
 

@@ -10,11 +10,11 @@ from nullsight.draws import Draws
 from nullsight.physics.base import LinearPhysics, Physics
 from nullsight.physics.linearized import linear_problem
 from nullsight.physics.splits import measured_entries
+from nullsight.physics.weightings import Weighting, WhereKnown
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.fits import Exact, Fit, Likelihood
 from nullsight.reconstructors.primal_dual import PrimalDual
 from nullsight.reconstructors.problems import Problem, Regulariser, Solution, brightness
-from nullsight.reconstructors.weightings import Weighting, WhereKnown
 from nullsight.types import Image, InputError, Measurement
 
 EXACT = Exact()

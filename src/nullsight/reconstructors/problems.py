@@ -8,9 +8,9 @@ from torch import Tensor
 
 from nullsight.constraints import Constraint
 from nullsight.physics.base import LinearPhysics, Physics
+from nullsight.physics.weightings import Weighting
 from nullsight.reconstructors.base import bright
 from nullsight.reconstructors.fits import Fit
-from nullsight.reconstructors.weightings import Weighting
 from nullsight.types import Image, InputError, Measurement
 
 

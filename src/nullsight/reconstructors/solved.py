@@ -8,11 +8,11 @@ from torch import Tensor
 from nullsight.constraints import AnyValue, Constraint
 from nullsight.draws import Stream
 from nullsight.physics.inpainting import Inpainting
+from nullsight.physics.weightings import Unweighed
 from nullsight.reconstructors.fits import Penalised
 from nullsight.reconstructors.primal_dual import PrimalDual
 from nullsight.reconstructors.priors import Penalty
 from nullsight.reconstructors.problems import Problem, Regulariser
-from nullsight.reconstructors.weightings import Unweighed
 from nullsight.types import Image
 
 ANY_VALUE = AnyValue()

@@ -1,11 +1,11 @@
 """The image with the shortest edges among those that fit the measurements; nothing is learned."""
 
 from nullsight.constraints import Constraint
+from nullsight.physics.weightings import Weighting
 from nullsight.reconstructors.fits import Fit
 from nullsight.reconstructors.primal_dual_splitting import EXACT, NON_NEGATIVE, WHERE_KNOWN, Regularised
 from nullsight.reconstructors.problems import Regulariser
 from nullsight.reconstructors.variation import Coupling, Separate, Variation
-from nullsight.reconstructors.weightings import Weighting
 
 SEPARATE = Separate()
 
