@@ -15,7 +15,8 @@ from nullsight.contracts.reconstructors import (
 from nullsight.networks import DnCNN, FullyConnected, UNet
 from nullsight.reconstructors import ArtifactRemoval, Direct, LinearInverse, NullSpace, Unrolled
 from nullsight.types import InputError
-from tests.cases.reconstructors import RECONSTRUCTORS, toy_mask, toy_matrix
+from tests.cases.reconstructors import RECONSTRUCTORS
+from tests.cases.toy_operators import toy_mask, toy_matrix
 
 CASES = [pytest.param(case, id=case.name) for case in RECONSTRUCTORS]
 DTYPES = [torch.float32, torch.float64]

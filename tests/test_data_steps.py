@@ -20,7 +20,7 @@ from nullsight.reconstructors import (
     data_steps,
 )
 from nullsight.types import InputError
-from tests.cases.reconstructors import ToyMatrix, ToySaturation, toy_mask, toy_matrix
+from tests.cases.toy_operators import ToyMatrix, ToySaturation, toy_mask, toy_matrix
 
 BATCH = 3
 SHAPE = (1, 3, 4)

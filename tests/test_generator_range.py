@@ -9,7 +9,7 @@ from nullsight.noise import Gaussian, Poisson
 from nullsight.physics import MatrixOperator, gaussian_matrix
 from nullsight.reconstructors import GeneratorRange
 from nullsight.types import InputError
-from tests.cases.reconstructors import ToySaturation
+from tests.cases.toy_operators import ToySaturation
 
 
 class Basis(nn.Module):

@@ -9,7 +9,7 @@ from nullsight.networks import BatchNorm, DnCNN, copies
 from nullsight.physics import CartesianMRI, ParallelBeamCT, cartesian_mask
 from nullsight.reconstructors import LearnedPrimalDual
 from nullsight.types import InputError
-from tests.cases.reconstructors import ToySaturation, toy_matrix
+from tests.cases.toy_operators import ToySaturation, toy_matrix
 
 
 def networks(steps=2, channels=1, memory=2, seed=0):

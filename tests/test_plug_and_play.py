@@ -9,7 +9,7 @@ from nullsight.groups import Dihedral
 from nullsight.networks import DnCNN
 from nullsight.physics import MatrixOperator, gaussian_matrix
 from nullsight.reconstructors import Admm, Averaged, Denoiser, Fista, HalfQuadratic, ProximalGradient, Turned
-from tests.cases.reconstructors import count
+from tests.cases.toy_operators import count
 
 SHARE = 0.7
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)

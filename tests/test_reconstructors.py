@@ -20,7 +20,8 @@ from nullsight.reconstructors import (
     WithCoverage,
 )
 from nullsight.types import InputError
-from tests.cases.reconstructors import RECONSTRUCTORS, ToySaturation, images, toy_mask, toy_matrix
+from tests.cases.reconstructors import RECONSTRUCTORS
+from tests.cases.toy_operators import ToySaturation, images, toy_mask, toy_matrix
 
 CASES = [pytest.param(case, id=case.name) for case in RECONSTRUCTORS]
 # a direct network needs no start; one that is shown parts of y starts from each part's own A_dagger; a linear system

@@ -27,7 +27,7 @@ from nullsight.reconstructors import (
 )
 from nullsight.reconstructors.variation import Variation, gradient, gradient_adjoint
 from nullsight.types import InputError
-from tests.cases.reconstructors import ToySaturation
+from tests.cases.toy_operators import ToySaturation
 
 SHAPES = [(2, 1, 7), (3, 2, 5, 4), (1, 3, 1, 6), (2, 1, 3, 4, 2)]
 

@@ -16,7 +16,7 @@ from nullsight.reconstructors import (
 )
 from nullsight.types import InputError
 from tests.cases.networks import NETWORKS
-from tests.cases.reconstructors import ToySaturation, count, images, toy_mask, toy_matrix
+from tests.cases.toy_operators import ToySaturation, count, images, toy_mask, toy_matrix
 
 
 @pytest.mark.parametrize("data", [LeastSquares(), Preconditioned()])

@@ -33,7 +33,7 @@ from nullsight.reconstructors import (
     misfit,
 )
 from nullsight.types import InputError
-from tests.cases.reconstructors import ToySaturation
+from tests.cases.toy_operators import ToySaturation
 
 PHYSICS = {
     "matrix": lambda: MatrixOperator((1, 4, 8), gaussian_matrix(20, 32, seed=0)),
