@@ -76,7 +76,7 @@ def test_tied_weights_are_stored_once_and_untied_ones_each():
 
 def test_untied_refuses_one_network_twice():
     network = DnCNN(1, 4, 3)
-    with pytest.raises(InputError, match="Unrolled to tie"):
+    with pytest.raises(InputError, match="or tie all steps in Unrolled"):
         UnrolledUntied([network, network])
     with pytest.raises(InputError, match="at least 1 step"):
         UnrolledUntied([])

@@ -197,7 +197,7 @@ def function_of_map(apply: Map, function: Map, x: Tensor, *, steps: int = 100) -
     small = torch.diag_embed(diagonal) + torch.diag_embed(beside, 1) + torch.diag_embed(beside, -1)
     values, vectors = torch.linalg.eigh(small.double())
     weights = torch.einsum("bkj,bj->bk", vectors, function(values) * vectors[:, 0]).to(x.dtype)
-    rows = torch.einsum("bkn,bk->bn", basis, weights) * x.flatten(1).norm(dim=1, keepdim=True)
+    rows: Tensor = torch.einsum("bkn,bk->bn", basis, weights) * x.flatten(1).norm(dim=1, keepdim=True)
     return rows.reshape(x.shape)
 
 

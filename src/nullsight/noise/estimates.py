@@ -162,6 +162,7 @@ class FromNeighbours(Estimate):
 
     Example:
         >>> from nullsight.draws import Draws
+        >>> from nullsight.noise import Poisson
         >>> clean = torch.linspace(20, 200, 4000).expand(4, 4000)
         >>> y = Poisson(2.0).sample(clean, Draws(0, 0, (0, 1, 2, 3)).of("noise"))
         >>> 1.8 < FromNeighbours().of(y).levels().gain < 2.2

@@ -29,10 +29,15 @@ def combine(maps: Tensor, images: Tensor) -> Tensor:
         maps: ``(1 or batch, coils, height, width)``.
         images: ``(batch, coils, height, width)``.
     """
-    out = maps[:, 0].conj() * images[:, 0]
-    for coil in range(1, images.shape[1]):  # coil by coil, so that what is added up stays in the processor's cache
-        out = out.addcmul_(maps[:, coil].conj(), images[:, coil])
+    out = torch.zeros_like(images[:, 0])
+    add_combined(out, maps, images)
     return out
+
+
+def add_combined(out: Tensor, maps: Tensor, images: Tensor) -> None:
+    """Add ``sum_c conj(S_c) x_c`` to ``out``, ``(batch, height, width)``, in place; arguments as in :func:`combine`."""
+    for coil in range(images.shape[1]):  # coil by coil, so that what is added up stays in the processor's cache
+        out.addcmul_(maps[:, coil].conj(), images[:, coil])
 
 
 def complex_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:

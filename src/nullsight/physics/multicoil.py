@@ -1,13 +1,13 @@
 """Magnetic resonance imaging with several coils, each of which sees the image under a sensitivity of its own."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from nullsight.physics.base import Iterative, Physics
-from nullsight.physics.coils import as_complex, as_parts, combine, complex_shape, frequency_mask, sensitivities
+from nullsight.physics.coils import add_combined, as_complex, as_parts, complex_shape, frequency_mask, sensitivities
 from nullsight.types import Image, InputError, Measurement
 
 
@@ -64,13 +64,21 @@ class MultiCoilMRI(Iterative):
 
     def _measure(self, x: Image) -> Measurement:
         image = as_complex(x)
-        images = as_complex(self.maps) * (image * _ramp(image, centred=False))[:, None]
-        return as_parts(torch.fft.fft2(images, norm="ortho").mul_(self._weights(images)))
+        image = image * _ramp(image, centred=False)
+        maps, weights = as_complex(self.maps), self._weights(image)
+        kspace = image.new_empty(len(image), maps.shape[1], *image.shape[1:])
+        for row, coils in _pieces(kspace):
+            seen = _of(maps, row)[:, coils] * image[row, None]
+            torch.mul(torch.fft.fft2(seen, norm="ortho"), _of(weights, row), out=kspace[row, coils])
+        return as_parts(kspace)
 
     def _adjoint(self, y: Measurement) -> Image:
-        values = as_complex(y)
-        images = torch.fft.ifft2(values * self._weights(values).conj(), norm="ortho")
-        image = combine(as_complex(self.maps), images)
+        maps = as_complex(self.maps)
+        weights = self._weights(maps).conj_physical()
+        image = maps.new_zeros(len(y), *self.image_shape[1:])
+        for row, coils in _pieces(y):
+            seen = torch.fft.ifft2(as_complex(y[row, coils]) * _of(weights, row), norm="ortho")
+            add_combined(image[row], _of(maps, row)[:, coils], seen)
         return as_parts(image * _ramp(image, centred=False).conj()).contiguous()
 
     def _weights(self, like: Tensor) -> Tensor:
@@ -85,6 +93,18 @@ class MultiCoilMRI(Iterative):
         part = self._replace({"mask": self.mask & wide[:, :1, :1]}, {})
         part._cached("norm")["value"] = self.norm()  # an upper bound, the same for all subsets, as those of others
         return part
+
+
+def _pieces(values: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Yield which samples and coils are worked on together: one image on a CPU, whose cache holds it, else all."""
+    samples, coils = (1, 1) if values.is_cpu else values.shape[:2]
+    for row in range(0, values.shape[0], samples):
+        for coil in range(0, values.shape[1], coils):
+            yield slice(row, row + samples), slice(coil, coil + coils)
+
+
+def _of(values: Tensor, row: slice) -> Tensor:
+    return values if len(values) == 1 else values[row]
 
 
 def _ramp(like: Tensor, *, centred: bool) -> Tensor:

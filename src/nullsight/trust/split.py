@@ -162,8 +162,8 @@ def _projected(dense: Tensor, x: Image) -> Image:
     """Return the projection on the range of ``A^T``, from a matrix for all images or one for each."""
     values, vectors = torch.linalg.eigh(dense.mT @ dense)
     seen = vectors * (values > _SMALLEST**2 * values[..., -1:])[..., None, :]
-    rows = x.flatten(1)[:, None]
-    return (rows @ seen @ seen.mT).reshape(x.shape)
+    rows: Tensor = x.flatten(1)[:, None] @ seen @ seen.mT
+    return rows.reshape(x.shape)
 
 
 def _filtered(known: Average, function: Map, hidden: Image, steps: int) -> Image:
