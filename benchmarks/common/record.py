@@ -77,7 +77,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         row = Row(**raw)
         other = "" if row.other is None else _number(row.other)
         ratio = "" if row.ratio is None else f"{_number(row.ratio)}x"
-        aim = "" if row.aim is None else f"<= {row.aim:g} ms" if row.at_most else f">= {row.aim:g}x"
+        aim = "" if row.aim is None else f"<= {row.aim:g} ms" if row.at_most else f">= {row.aim:.3g}x"
         lines.append(f"| {row.case} | {_number(row.ours)} | {other} | {ratio} | {aim} | {row.against} |")
     return "\n".join(lines)
 

@@ -97,9 +97,8 @@ def _keys(masks: Tensor, group: Family) -> Iterable[Tensor]:
     """Return the keys of masks ``(samples, channels, *space)`` under a group that only moves pixels."""
     assert isinstance(group, FiniteGroup)
     each = torch.cat(list(group.each(names(masks.shape[1:])[None])))
-    keys: Tensor = masks.double().flatten(1) @ each.flatten(1).T
-    rows_of_keys: Iterable[Tensor] = iter(keys)
-    return rows_of_keys
+    keys: Iterable[Tensor] = iter(masks.double().flatten(1) @ each.flatten(1).T)
+    return keys
 
 
 def _seen(physics: LinearPhysics) -> Tensor:

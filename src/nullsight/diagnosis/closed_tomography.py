@@ -138,9 +138,8 @@ def _keys(physics: ParallelBeamCT, group: PointGroup | None) -> Iterable[Tensor]
     rows, columns = keep[:, present].flatten(1), []
     for at, back in zip(place, flipped, strict=True):
         columns.append(rows @ torch.where(back[:, None], named[at].flip(-1), named[at]).flatten())
-    keys = torch.stack(columns, 1)
-    rows_of_keys: Iterable[Tensor] = iter(keys)
-    return rows_of_keys
+    keys: Iterable[Tensor] = iter(torch.stack(columns, 1))
+    return keys
 
 
 def _whole(physics: ParallelBeamCT) -> float:

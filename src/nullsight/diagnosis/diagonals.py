@@ -91,9 +91,8 @@ def turned_keys(weights: Tensor, group: PointGroup | None) -> Iterable[Tensor]:
     """Return the keys of weights of frequencies ``(samples, channels, *space)`` under turns (None: as they are)."""
     named = names(weights.shape[1:])
     each = named[None] if group is None else torch.stack([turned(named, group, g) for g in group.elements()])
-    keys: Tensor = weights.double().flatten(1) @ each.flatten(1).T
-    rows_of_keys: Iterable[Tensor] = iter(keys)
-    return rows_of_keys
+    keys: Iterable[Tensor] = iter(weights.double().flatten(1) @ each.flatten(1).T)
+    return keys
 
 
 @dataclass(frozen=True)
