@@ -52,6 +52,13 @@ class Row:
         """The other side's time over ours."""
         return None if self.other is None else self.other / self.ours
 
+    @property
+    def missed(self) -> bool:
+        """Whether an aim was not reached; False where nothing could be compared."""
+        if self.at_most:
+            return self.aim is not None and self.ours > self.aim
+        return self.aim is not None and self.ratio is not None and self.ratio < self.aim
+
 
 @dataclass(frozen=True)
 class Section:
@@ -78,6 +85,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         other = "" if row.other is None else _number(row.other)
         ratio = "" if row.ratio is None else f"{_number(row.ratio)}x"
         aim = "" if row.aim is None else f"<= {row.aim:g} ms" if row.at_most else f">= {row.aim:.3g}x"
+        aim += ", missed" if row.missed else ""
         lines.append(f"| {row.case} | {_number(row.ours)} | {other} | {ratio} | {aim} | {row.against} |")
     return "\n".join(lines)
 
