@@ -207,3 +207,11 @@ def test_layers_before_a_norm_have_no_bias():
 def test_bad_input_is_one_clear_sentence(build, words):
     with pytest.raises(InputError, match=words):
         build()
+
+
+def test_folded_unet_learns_where_all_its_features_are_negative() -> None:
+    network = FoldedUNet(1, width=4, scales=1, fold=1)
+    with torch.no_grad():
+        network.enter.weight.copy_(-network.enter.weight.abs())
+    network(torch.rand(1, 1, 6, 6) + 0.1).square().mean().backward()
+    assert all(bool(layer.weight.grad.any()) for layer in (network.enter, network.leave))

@@ -18,7 +18,8 @@ from nullsight.networks.layers import (
 )
 from nullsight.types import Image, InputError
 
-# what passes of negative values from one scale to another: where nothing did, long trainings lost whole scales
+# what passes of negative values from one scale to another and to the output: where nothing did, long trainings lost
+# whole scales, or whole networks, whose weights then ran away without a gradient that could hold them
 _LEAK = 0.1
 _BRANCH = 0.2  # what the last layer of a residual block is scaled by at the start, so that depth adds little variance
 
@@ -93,7 +94,7 @@ class FoldedUNet(Network):
         h = self.there[-1](h)
         for blocks, larger in zip(reversed(self.back), reversed(self.larger), strict=True):
             h = blocks(kept.pop() + functional.pixel_shuffle(larger(functional.leaky_relu(h, _LEAK)), 2))
-        out = functional.pixel_shuffle(self.leave(torch.relu(h)), self.fold)
+        out = functional.pixel_shuffle(self.leave(functional.leaky_relu(h, _LEAK)), self.fold)
         return add_input(x, out[:, :, :height, :width])
 
     def _draw(self) -> None:
