@@ -39,6 +39,17 @@ def test_what_is_left_of_a_momentum_whose_gradients_vanished_stays_finite(expone
         assert not found.any()
 
 
+def test_matrix_without_a_gradient_stays_whatever_its_momentum():
+    weights = [nn.Parameter(torch.ones(4, 6)) for _ in range(2)]
+    optimiser = Muon(0.1).build(weights)
+    for dead in (False, True, True):
+        before = [weight.detach().clone() for weight in weights]
+        for weight, none in zip(weights, (dead, False), strict=True):
+            weight.grad = torch.zeros(4, 6) if none else torch.arange(24.0).reshape(4, 6).sin()
+        optimiser.step()
+        assert torch.equal(weights[0], before[0]) == dead and not torch.equal(weights[1], before[1])
+
+
 def test_weights_survive_thousands_of_steps_without_a_gradient():
     weight = nn.Parameter(torch.randn(4, 6, generator=torch.Generator().manual_seed(0)))
     optimiser = Muon(1e-3).build([weight])

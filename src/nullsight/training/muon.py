@@ -20,9 +20,10 @@ class Muon(Optimiser):
     """Momentum whose matrices are brought near the closest orthogonal one before each step; Adam for all vectors.
 
     A kernel ``(out, in, k, k)`` is the matrix ``(out, in k k)`` that it multiplies patches by. Every direction of a
-    weight moves alike, however small its gradient. Jordan et al., "Muon: an optimizer for hidden layers in neural
-    networks", 2024; steps of tall matrices are longer by the root of their aspect ratio, as there. Biases, norms and
-    step lengths are moved by Adam. The learning rate means another thing than Adam's: 0.01 is a common start.
+    weight moves alike, however small its gradient; a matrix whose gradient is zero stays. Jordan et al., "Muon: an
+    optimizer for hidden layers in neural networks", 2024; steps of tall matrices are longer by the root of their aspect
+    ratio, as there. Biases, norms and step lengths are moved by Adam. The learning rate means another thing than
+    Adam's: 0.01 is a common start.
 
     Args:
         learning_rate: of the matrices, before the schedule, > 0.
@@ -91,7 +92,9 @@ class _Muon(torch.optim.Optimizer):
                 kept = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 kept.lerp_(gradient, 1 - momentum)
                 ahead.append(gradient.lerp(kept, momentum).flatten(1))
-            steps = nearest_orthogonal(torch.stack(ahead), self.settings.iterations)
+            # momentum alone would move a matrix on at full length, for hundreds of steps, where nothing asks it to
+            asked = torch.stack([gradient.any() for _, gradient in alike]).to(alike[0][0].dtype)
+            steps = nearest_orthogonal(torch.stack(ahead), self.settings.iterations) * asked[:, None, None]
             length = rate * max(1.0, shape[0] / shape[1]) ** 0.5
             for (p, _), step in zip(alike, steps, strict=True):
                 p.mul_(1 - rate * self.settings.weight_decay).sub_(step.reshape(p.shape), alpha=length)
