@@ -90,6 +90,7 @@ class TrainingSection(_Strict):
     optimiser: Part = Part(name="adam")
     schedule: Part = Part(name="cosine")
     clip_norm: Annotated[float, Field(gt=0)] | None = None
+    clip_spikes: Annotated[float, Field(gt=1)] = 5.0
     precision: str = "32-true"
     channels_last: bool = False
     averaging: Annotated[float, Field(gt=0, lt=1)] | None = None

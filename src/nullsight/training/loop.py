@@ -74,9 +74,7 @@ class Loop:
             backend.backward(total)
             self._note({"total": total, **terms}, len(rows))
         backend.average_gradients(state.parameters(), share)
-        if self.settings.clip_norm is not None:
-            backend.unscale(state.optimiser)
-            torch.nn.utils.clip_grad_norm_(state.parameters(), self.settings.clip_norm)
+        self._shorten()
         state.rate(rate)
         backend.step(state.optimiser)
         state.opponents.step(evidence, share)
@@ -89,6 +87,11 @@ class Loop:
         with untouched(state.reconstructor):
             loss.update(whole)
         return float(total.detach())
+
+    def _shorten(self) -> None:
+        state, longest = self.state, min(self.settings.clip_norm or math.inf, self.state.guard.longest)
+        self.backend.unscale(state.optimiser)
+        state.guard.see(float(torch.nn.utils.clip_grad_norm_(state.parameters(), longest)))
 
     def _evidence(self, epoch: int, rows: Sequence[int], progress: float) -> Evidence:
         state, draws = self.state, Draws(self.settings.seed, epoch, tuple(rows))
@@ -188,7 +191,8 @@ def _log(loop: Loop, metrics: Metrics, rate: float) -> None:
     for name in names:
         found = [part[name] for part in parts if name in part]
         means[name] = sum(one[0] for one in found) / sum(one[1] for one in found)
-    metrics.add({**line, **timing, **means, **loop.state.loss.learned})
+    shortened = {"shortened gradients": loop.state.guard.shortened} if loop.state.guard.shortened else {}
+    metrics.add({**line, **timing, **means, **loop.state.loss.learned, **shortened})
 
 
 def _look(loop: Loop, metrics: Metrics) -> bool:

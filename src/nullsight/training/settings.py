@@ -28,6 +28,8 @@ class Settings:
         optimiser: what moves the weights, with its learning rate.
         schedule: the learning rate's course over the planned steps.
         clip_norm: largest norm of the gradient; None: any.
+        clip_spikes: how many times the usual norm a gradient may have, > 1; longer ones are shortened to that.
+            ``inf``: any.
         precision: "32-true", "64-true", "bf16-mixed" or "16-mixed" (GPU only); mixed holds inside the reconstructor.
         channels_last: memory order of images that convolutions often run faster in.
         averaging: decay of the running average (EMA) of the weights, such as 0.999, which then is what is evaluated
@@ -59,6 +61,7 @@ class Settings:
     optimiser: Optimiser = field(default_factory=Adam)
     schedule: Schedule = field(default_factory=Cosine)
     clip_norm: float | None = None
+    clip_spikes: float = 5.0
     precision: str = "32-true"
     channels_last: bool = False
     averaging: float | None = None
@@ -82,6 +85,8 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise InputError(f"expected {name} above 0, but {value} came")
+        if not self.clip_spikes > 1:
+            raise InputError(f"expected clip_spikes above 1, but {self.clip_spikes} came: 5 is common, inf is off")
         if not 0 <= self.seed < 2**64:
             raise InputError(f"expected a seed of at least 0 and below 2^64, but {self.seed} came")
         if self.averaging is not None and not 0 < self.averaging < 1:

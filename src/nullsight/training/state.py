@@ -14,6 +14,7 @@ from nullsight.training.averaging import Averaging
 from nullsight.training.backend import Backend
 from nullsight.training.checkpoint import AVERAGED, LOSS, STATE, WEIGHTS, Checkpoints, read_state, state_to_bytes
 from nullsight.training.evidence import Mixed
+from nullsight.training.guard import Guard
 from nullsight.training.players import Opponents
 from nullsight.training.settings import Settings
 from nullsight.training.weights import load_state, read_weights, weights_to_bytes
@@ -51,6 +52,7 @@ class State:
         self.opponents = Opponents(loss, backend)
         self.averaging = None if settings.averaging is None else Averaging(reconstructor, settings.averaging)
         self.smoothed = None if self.averaging is None else Mixed(self.averaging.module, backend)
+        self.guard = Guard(settings.clip_spikes)
         self.step, self.minutes, self.best, self.misses = 0, 0.0, math.inf, 0
         self.sums: dict[str, list[float]] = {}
 
@@ -87,6 +89,7 @@ class State:
                 "sums": self.sums,
                 "optimiser": self.optimiser.state_dict(),
                 "opponents": self.opponents.state_dict(),
+                "guard": self.guard.state_dict(),
                 "scaler": self.backend.scaler_state(),
             },
         }
@@ -105,6 +108,7 @@ class State:
             self.optimiser.load_state_dict(rest["optimiser"])
             self.loss.load_state_dict(captured["loss"])
             self.opponents.load_state_dict(rest["opponents"])
+            self.guard.load_state_dict(rest["guard"])
             self.backend.load_scaler_state(rest["scaler"])
             self.step, self.minutes = int(rest["step"]), float(rest["minutes"])
             self.best, self.misses = float(rest["best"]), int(rest["misses"])
