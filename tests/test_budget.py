@@ -79,6 +79,30 @@ def test_a_budget_that_preparation_takes_whole_is_told(still: Callable[..., Stil
     assert [note.count("all of its 1 minutes") for note in fresh.notes.told] == [1]
 
 
+def test_a_plan_of_less_than_a_pass_over_the_data_is_told(still: Callable[..., Still]) -> None:
+    fresh = still(Settings(minutes=1, evaluate_every=1), ready=0.95)
+    assert timing.plan_for(fresh, {})[0].steps == 6
+    assert [note.count("(6 of 10 steps)") for note in fresh.notes.told] == [1]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "step", "told"),
+    [
+        (0.4, 100, 1),
+        (0.4, 99, 0),
+        (4.0, 100, 0),
+        (0.9, 100, 0),
+    ],  # early, interrupted, most of the budget, nearly so slow
+)
+def test_steps_that_were_timed_too_slow_are_told(
+    still: Callable[..., Still], minutes: float, step: int, told: int
+) -> None:
+    run = still(Settings(minutes=2), ready=minutes)
+    run.state.step = step
+    timing.tell_pace(run, plan(0.5), 50, minutes / 2)
+    assert len(run.notes.told) == told
+
+
 def test_getting_ready_again_counts_in_a_longer_budget(still: Callable[..., Still]) -> None:
     longer = still(Settings(minutes=5), had=2.0, ready=1.0)
     made = timing.lengthened_plan(longer, plan(0.25))

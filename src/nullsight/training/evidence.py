@@ -1,6 +1,7 @@
 """From samples to the evidence that a loss sees."""
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -14,7 +15,7 @@ from nullsight.training.backend import Backend
 from nullsight.types import Image, InputError
 
 Begin = Callable[[Tensor, Physics], Image]
-_BLOCK = 8  # samples at once where an iterative reconstructor goes over the set: less per image than one by one
+_PIXELS = 2**19  # at once where an iterative reconstructor goes over the set: an image in a larger batch takes less
 
 
 class Mixed:
@@ -42,7 +43,7 @@ class Samples:
         truth: ground truth, or None.
         backend: device and precision.
         begin: what reconstruction begins with, made of all samples now and kept; None: nothing is kept.
-        block: how many samples go through ``A_dagger`` at once; what f begins with is made of at least 8 at once.
+        block: how many samples go through ``A_dagger`` at once; what f begins with is made of more of small ones.
     """
 
     def __init__(
@@ -51,10 +52,15 @@ class Samples:
         self.truth, self.backend, self.block = truth, backend, block
         self.data = MeasurementSet(data.y, place_physics(data.physics, backend.device, backend.dtype), data.names)
         self.data.physics.norm()  # known once for all, also where a batch takes some of many operators
-        self.start = None if begin is None else self._each(begin, range(len(data)), max(block, _BLOCK))
+        self.start = None if begin is None else self._each(begin, range(len(data)), self.many)
 
     def __len__(self) -> int:
         return len(self.data)
+
+    @property
+    def many(self) -> int:
+        """How many samples an iterative reconstructor takes at once."""
+        return max(self.block, _PIXELS // math.prod(self.data.physics.image_shape))
 
     def dagger(self, rows: Sequence[int]) -> Image:
         """Return ``A_dagger y`` of some samples, on the CPU."""
@@ -108,7 +114,7 @@ class Blocks:
         self.samples, self.f, self.scale, self.seed = samples, f, scale, seed
 
     def __iter__(self) -> Iterator[Evidence]:
-        size = max(self.samples.block, _BLOCK)
+        size = self.samples.many
         for first in range(0, len(self.samples), size):
             rows = range(first, min(first + size, len(self.samples)))
             yield self.samples.evidence(rows, Draws(self.seed, 0, tuple(rows)), 0.0, self.f, None, self.scale)

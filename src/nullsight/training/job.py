@@ -26,7 +26,7 @@ from nullsight.training.run import Run, chosen_weights
 from nullsight.training.settings import Settings
 from nullsight.training.signals import Catcher
 from nullsight.training.state import State
-from nullsight.training.timing import lengthened_plan, plan_for
+from nullsight.training.timing import lengthened_plan, plan_for, tell_pace
 from nullsight.training.weights import load_state, load_weights, read_weights
 
 _SCALE_SAMPLES = 64  # enough for a percentile of intensities, and quick for an iterative A_dagger
@@ -91,10 +91,12 @@ class Job:
                 if scores:
                     metrics.add({"step": 0, "minutes": round(loop.minutes(), 4), **scores})
             loop.display.begin(state.step, plan.steps)
+            first, before_steps = state.step, loop.minutes()
             try:
                 kept = go_through(loop, plan, out, metrics, catcher)
             finally:
                 loop.display.end()
+            tell_pace(loop, plan, state.step - first, loop.minutes() - before_steps)
         finished = state.step >= plan.steps or stopped_early(state, settings)
         self._take_chosen(loop, kept)
         run = Run(

@@ -85,11 +85,38 @@ def seconds_per_step(loop: Loop, minutes: float) -> float:
 def _steps_left(loop: Loop, minutes: float, looks: float, seconds: float) -> int:
     """Return how many steps of so many seconds fit into what is left of the minutes after ``looks`` seconds of looks.
 
-    At least one, and the display says so where there is no time for it.
+    At least one. The display says so where there is no time for it, or for less than one pass over the data.
     """
     left = minutes - loop.minutes() - looks / 60
+    steps = steps_in(left, seconds)
     if left <= 0:
         loop.display.note(
             f"getting ready and looking at the run take all of its {minutes:g} minutes: one step is taken; give it more"
         )
-    return steps_in(left, seconds)
+    elif steps < loop.order.per_epoch:
+        loop.display.note(
+            f"a step takes {seconds:.2g} seconds, so what is left of {minutes:g} minutes is less than one pass over "
+            f"the data ({steps} of {loop.order.per_epoch} steps), and little is learned: give it more minutes, or "
+            f"training.threads=1 where other programs need the processor too"
+        )
+    return steps
+
+
+def tell_pace(loop: Loop, plan: Plan, steps: int, minutes: float) -> None:
+    """Say so where a finished run leaves more than half of its minutes unused, as its steps were timed too slow.
+
+    Args:
+        loop: of the run.
+        plan: of the run.
+        steps: taken since it began or went on.
+        minutes: in which they were taken.
+    """
+    if plan.budget[0] != "minutes" or plan.seconds_per_step is None or not steps:
+        return
+    found, budget = minutes * 60 / steps, plan.budget[1]
+    if loop.state.step >= plan.steps and found < plan.seconds_per_step / 2 and loop.minutes() < budget / 2:
+        loop.display.note(
+            f"steps took {found:.2g} seconds and not {plan.seconds_per_step:.2g} as timed before the first one (was "
+            f"the machine busy then?), so {loop.minutes():.2g} of {budget:g} minutes are used: go on with "
+            f"nullsight fit --resume RUN training.minutes={budget:g}"
+        )
