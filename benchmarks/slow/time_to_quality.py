@@ -24,7 +24,7 @@ from nullsight.storage import write_atomically
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 FILE = ROOT / "results" / "speed" / "race_ct100.json"
-RECIPE = ROOT / "experiments" / "ct100" / "bank_equivariance.toml"
+RECIPE = ROOT / "experiments" / "ct100" / "bank_equivariance_in_5_minutes.toml"
 GOAL = 36.9  # dB
 NAMES = ("nullsight", "DeepInverse")
 
