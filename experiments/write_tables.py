@@ -215,10 +215,10 @@ def _curves(result: Result, beside: Beside) -> str:
 def best_first(result: Result) -> Result:
     """Return a result with its rows in the order of their PSNR; those without one come last."""
 
-    def loss(row: Result) -> float:
+    def below(row: Result) -> float:
         return math.inf if row["psnr_mean"] is None else -row["psnr_mean"]
 
-    return {**result, "methods": sorted(result["methods"], key=loss)}
+    return {**result, "methods": sorted(result["methods"], key=below)}
 
 
 def _section(result: Result, beside: Beside) -> str:

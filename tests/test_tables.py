@@ -91,9 +91,9 @@ def test_a_table_says_all_that_the_file_says() -> None:
 def test_the_page_has_the_best_rows_first_and_says_which_commits_made_them(tmp_path: Path) -> None:
     older = [
         row("a", 40.0, 41.0, 42.0, commit="def", date="1999-12-31"),
-        row("b", 1.0, commit="def", date="1999-12-31"),
+        row("b", 1.0, 1.0, 1.0, commit="def", date="1999-12-31"),
     ]
-    unknown = row("unknown", 1.0) | {"psnr_mean": None}
+    unknown = row("unknown", 1.0, 1.0, 1.0) | {"psnr_mean": None}
     (tmp_path / "toy.json").write_text(json.dumps(TOY | {"methods": [unknown, *TOY["methods"], *older]}))
     page = SCRIPT["page"](tmp_path)
     found = [line["method"] for line in cells(page)]
