@@ -53,7 +53,7 @@ def test_noise_is_held_against_the_images_that_were_measured(shell: Shell, tmp_p
 def test_fit_says_so_before_it_trains_in_vain(shell: Shell, tmp_path: Path) -> None:
     recipe = simulated(tmp_path, PERIODIC)
     assert shell("fit", recipe, "--out", "runs/vain") == 0
-    [line] = [one for one in shell.out.splitlines() if one.startswith("warning: ")]
+    line, *_ = [one for one in shell.out.splitlines() if one.startswith("warning: ")]
     assert "teaches nothing" in line and "every 3 rows" in line
     assert shell("report", "runs/vain") == 0
     assert "<h2>What can be learned</h2>" in Path("runs/vain/report.html").read_text()
