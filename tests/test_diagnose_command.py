@@ -119,7 +119,7 @@ def test_an_estimated_spectrum_of_a_large_problem_agrees_with_the_closed_form() 
 
 def test_the_report_and_the_command_hold_noise_against_the_same_images(shell: Shell, tmp_path: Path) -> None:
     recipe = simulated(tmp_path, CT)
-    noisy = ("noise.name=gaussian", "noise.sigma=0.3")
+    noisy = ("noise.name=gaussian", "noise.sigma=0.3", "simulate.noise.name=noiseless")
     assert shell("fit", recipe, "--out", "runs/noisy", *noisy) == 0
     assert shell("report", "runs/noisy", "--measurements", tmp_path / "data/train.h5") == 0
     assert shell("diagnose", recipe, *noisy) == 3

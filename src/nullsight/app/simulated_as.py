@@ -84,11 +84,12 @@ def _check_parts(path: Path, recipe: Recipe, root: Path) -> None:
     if noise is not None:
         found = difference(noise, build(file.noise, Noise, "the container's noise", Context(root, file.arrays)))
         if found is not None:
-            raise InputError(_otherwise(path, f"{found[0]} in [noise]", *found[1:]))
+            other = ", or say in [simulate.noise] what it carries where another noise is to be reckoned with"
+            raise InputError(_otherwise(path, f"{found[0]} in [noise]", *found[1:]) + other)
 
 
 def _otherwise(path: Path, what: str, there: str, here: str) -> str:
     return (
         f"expected {path} as the recipe simulates it, but it was simulated with {there} as {what} and the recipe says "
-        f"{here}: nullsight simulate RECIPE --overwrite makes it anew"
+        f"{here}: make it anew with nullsight simulate RECIPE --overwrite"
     )
