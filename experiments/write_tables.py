@@ -1,5 +1,6 @@
 """Write docs/results.md from results/*.json: ``python experiments/write_tables.py``."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,7 @@ DAGGER = "A_dagger y"
 HEAD = """# Results
 
 Made from `results/*.json` by `python experiments/write_tables.py`. Peak of the PSNR: the maximum of each reference.
+Rows are in the order of their PSNR, the best first; a paper's figures are a column beside them.
 Exact duplicates among the test images count once. Brackets are 95 % t intervals over images, paired in the columns of
 differences. Rows share what the `common.toml` of their folder says: network, settings and 5 planned minutes; what
 a row has of its own is in its recipe. The best designs (`bank_equivariance` for tomography, `cropped_splitting` for
@@ -196,7 +198,7 @@ def page(folder: Path) -> str:
     """Return the page made from all results files of a folder, and from the curves in the folder in it."""
     parts = [HEAD]
     for path in sorted(folder.glob("*.json")):
-        parts.append(_section(read_result(path), BESIDE.get(path.stem, Beside())))
+        parts.append(_section(best_first(read_result(path)), BESIDE.get(path.stem, Beside())))
     for path in sorted((folder / "curves").glob("*.json")):
         parts.append(_curves(read_curves(path), CURVES.get(path.stem, Beside())))
     return "\n".join(parts)
@@ -208,6 +210,15 @@ def _curves(result: Result, beside: Beside) -> str:
     if beside.note:
         lines.append(beside.note + "\n")
     return "\n".join([*lines, _made(result)])
+
+
+def best_first(result: Result) -> Result:
+    """Return a result with its rows in the order of their PSNR; those without one come last."""
+
+    def below(row: Result) -> float:
+        return math.inf if row["psnr_mean"] is None else -row["psnr_mean"]
+
+    return {**result, "methods": sorted(result["methods"], key=below)}
 
 
 def _section(result: Result, beside: Beside) -> str:
@@ -237,8 +248,10 @@ def _section(result: Result, beside: Beside) -> str:
     others: dict[str, list[str]] = {}
     for row in result["methods"]:
         if "commit" in row:
-            others.setdefault(f"commit {row['commit']} ({row['date']})", []).append(row["name"])
-    lines += [f"Of {commit}: {', '.join(names)}.\n" for commit, names in others.items()]
+            others.setdefault(f"{row['commit']} ({row['date']})", []).append(row["name"])
+    if others:
+        each = "; ".join(f"{', '.join(names)} at {commit}" for commit, names in sorted(others.items()))
+        lines.append(f"These rows were made at other commits: {each}.\n")
     return "\n".join(lines)
 
 

@@ -287,6 +287,7 @@ def test_place_fills_in_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOY_DATA", "/somewhere")
     assert place("$TOY_DATA/x.npy", Path("r")) == Path("/somewhere/x.npy")
     assert place("~/x.npy", Path("r")).is_absolute()
+    assert place("../data/x.npy", Path("r")) == place("data/x.npy", Path()) == Path.cwd() / "data" / "x.npy"
     monkeypatch.delenv("TOY_DATA")
     with pytest.raises(InputError, match="TOY_DATA"):
         place("${TOY_DATA}/x.npy", Path("r"))

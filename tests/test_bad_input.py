@@ -85,6 +85,19 @@ def test_wrong_recipe_makes_no_run_folder(shell: Shell, override: str, words: li
     assert not Path("runs").exists() or not any(Path("runs").iterdir())
 
 
+@pytest.mark.parametrize(
+    "override",
+    ["data.measurements=lost.h5", "data.test_truth=lost.h5", "data.test_measurements=lost.npy", "data.groups=lost.txt",
+     "physics.mask=lost.npy", "simulate.images=lost.npy"],
+)  # fmt: skip
+def test_a_missing_file_is_named_as_found_from_the_recipes_folder(shell: Shell, tmp_path: Path, override: str) -> None:
+    command = "simulate" if "simulate" in override else "fit"
+    more = ("--overwrite",) if command == "simulate" else ("data.held_out=0.5",)
+    name = str(tmp_path / override.rpartition("=")[2])
+    for recipe in ("recipe.toml", tmp_path / "recipe.toml", Path("run", "..", "recipe.toml")):
+        assert f" {name}" in shell.refused(command, recipe, override, *more)
+
+
 def test_loss_that_needs_truth_without_it(shell: Shell, tmp_path: Path) -> None:
     data = '[data]\nmeasurements = "data/train.h5"\n'
     recipe = write_recipe(tmp_path, data=data, loss='[[loss]]\nname = "supervised"\n', name="s.toml")

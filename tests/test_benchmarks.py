@@ -100,6 +100,8 @@ def test_ratio_and_aims_are_in_the_page():
     rows = [vars(Row("A", 2.0, 30.0, "other", 6)), vars(Row("import", 0.5, aim=300, at_most=True))]
     assert "| A | 2 | 30 | 15x | >= 6x | other |" in table(rows)
     assert "| import | 0.5 |  |  | <= 300 ms |  |" in table(rows)
+    beside = vars(Row("import", 0.5, 1500.0, "other", 300, at_most=True))
+    assert "| import | 0.5 | 1500 |  | <= 300 ms | other |" in table([beside]), "an aim in ms is none of the ratio"
     section = {
         "title": "Operators", "compared": "Both.", "rows": rows, "notes": ["agree"], "versions": {"torch": "2"},
         "command": "python x.py", "machine": "one", "threads": 1, "date": "2026-01-02", "commit": "abc",
@@ -117,12 +119,20 @@ def test_the_page_is_written_with_the_race_where_it_was_run(tmp_path):
     assert "Time to quality" not in (tmp_path / "page.md").read_text()
     sides = [{"name": "ours", "about": "a recipe"}, {"name": "theirs", "about": "another"}]
     words = ("task", "minutes_count", "psnr", "machine", "date", "commit")
-    race = {"sides": sides, "found": ["ours reached it"], **{word: f"<{word}>" for word in words}}
+    race = {"sides": sides, "found": ["ours reached it"], "goal_db": 12.5, **{word: f"<{word}>" for word in words}}
     (tmp_path / "race.json").write_text(json.dumps(race))
     write_page.main([*files, "--race", str(tmp_path / "race.json")])
     text = (tmp_path / "page.md").read_text()
     assert "- ours: a recipe\n- theirs: another\n" in text and "- ours reached it" in text and "(race.svg)" in text
     assert all(f"<{word}>" in text for word in words)
+    assert "The goal, 12.5 dB, is" in text
+
+
+def test_the_committed_page_is_the_one_made_from_the_committed_results(tmp_path):
+    import write_page
+
+    write_page.main(["--page", str(tmp_path / "page.md")])
+    assert (tmp_path / "page.md").read_text() == (ROOT / "docs" / "benchmarks.md").read_text()
 
 
 def test_our_side_of_the_race_prints_its_looks(tmp_path):

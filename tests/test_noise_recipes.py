@@ -55,7 +55,7 @@ def test_an_estimate_is_made_once_and_written_into_the_run(tmp_path: Path, shell
     written = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())["noise"]
     assert written["name"] == "gaussian"
     assert 0.05 < written["sigma"] < 0.2
-    assert f"sigma = {written['sigma']}" in shell.out
+    assert f"noise found in the measurements: Gaussian(sigma={written['sigma']})" in shell.out
 
 
 def test_no_simulation_with_an_unknown_level(tmp_path: Path, shell: Shell) -> None:

@@ -88,6 +88,19 @@ def test_a_table_says_all_that_the_file_says() -> None:
         markdown_table(TOY, ["supervised", "none"])
 
 
+def test_the_page_has_the_best_rows_first_and_says_which_commits_made_them(tmp_path: Path) -> None:
+    older = [
+        row("a", 40.0, 41.0, 42.0, commit="def", date="1999-12-31"),
+        row("b", 1.0, 1.0, 1.0, commit="def", date="1999-12-31"),
+    ]
+    unknown = row("unknown", 1.0, 1.0, 1.0) | {"psnr_mean": None}
+    (tmp_path / "toy.json").write_text(json.dumps(TOY | {"methods": [unknown, *TOY["methods"], *older]}))
+    page = SCRIPT["page"](tmp_path)
+    found = [line["method"] for line in cells(page)]
+    assert found == ["a", "supervised", "measurement consistency", "A_dagger y", "b", "unknown"]
+    assert "These rows were made at other commits: a, b at def (1999-12-31).\n" in page
+
+
 def test_distance_is_of_images_not_of_means() -> None:
     assert mean_distance(TOY, "measurement consistency", "A_dagger y") == pytest.approx((1.0 + 0.5 + 0.1) / 3)
     with pytest.raises(InputError, match="'none' came"):

@@ -107,6 +107,9 @@ def test_all_findings_with_words_and_json() -> None:
     assert truth.shares[0] + truth.shares[2] == pytest.approx(1) and truth.shares[2] == pytest.approx(0.4, abs=0.05)
     off = examine(lambda y, A: y + 1, y, MASK, N.Gaussian(0.1))
     assert off.code == 1 and "further from the measurements" in off.summary
+    exact, wide = (examine(lambda y, A, c=c: c * y, MASK.A(x), MASK, N.Noiseless()) for c in (1.0, 1.12))
+    assert exact.code == 0 and "not explained" not in exact.summary
+    assert wide.code == wide.to_json()["code"] == 1 and "12 % off the measurements, which is not" in wide.summary
 
 
 def test_operators_of_all_kinds_can_be_examined() -> None:

@@ -27,7 +27,7 @@ def runs(shell: Shell, tmp_path: Path) -> list[Path]:
 
 
 def test_runs_are_examined_and_ranked_without_truth(shell: Shell, tmp_path: Path, runs: list[Path]) -> None:
-    assert shell("diagnose", runs[1], "--out", "page.html") == 0
+    assert shell("diagnose", runs[1], "--out", "page.html") == 0 and "not explained" not in shell.out
     assert "measured" in shell.out and "Shifts" in shell.out and "left-out measurements" in shell.out
     assert "equivariance error" in shell.out and "wrote page.html" in shell.out
     page = Path("page.html").read_text()
@@ -61,6 +61,14 @@ def test_runs_are_examined_and_ranked_without_truth(shell: Shell, tmp_path: Path
     made = out.stat().st_mtime_ns
     selection.main([*map(str, runs), "--out", str(out), "--images", "3"])
     assert out.stat().st_mtime_ns == made, "what is known is not computed again"
+
+
+def test_a_run_that_does_not_explain_noiseless_measurements_says_so(shell: Shell, tmp_path: Path) -> None:
+    wild = "training.optimiser={name='adam', learning_rate=3.0}"
+    assert shell("fit", simulated(tmp_path), "--out", "wild", wild) == 0
+    assert shell("diagnose", "wild") == 1
+    assert shell.out.count("not explained") == 2, "in the summary and where the number is"
+    assert shell("diagnose", "wild", "--json") == 1 and json.loads(shell.out)["residuals"]["explained"] is False
 
 
 def test_a_noise_level_that_was_learned_is_that_of_the_end(tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def test_a_wrong_level_and_an_offset_are_found() -> None:
     assert shifted.mean is not None and shifted.mean < -5 and not shifted.explained
 
 
+@pytest.mark.parametrize(("off", "explained"), [(0.0, True), (0.009, True), (0.011, False), (0.12, False)])
+def test_without_noise_one_percent_is_not_explained(off: float, explained: bool) -> None:
+    x = torch.full((2, *SHAPE), 2.0)
+    found = residual_tests(x * (1 + off), WHOLE.A(x), WHOLE, N.Noiseless())
+    assert found.relative == pytest.approx(off, abs=1e-6) and found.explained == explained
+    [line] = found.lines()
+    assert ("not explained" in line) != explained
+
+
 def test_only_measured_entries_and_pairs_of_them_count() -> None:
     columns = torch.zeros(24, 24)
     columns[:, ::2] = 1

@@ -23,7 +23,8 @@ HEAD = """# Speed
 
 Made from `results/speed/benchmarks.json`, which `make bench` writes. Both sides of a ratio are measured in one run, in
 turn, on one and the same core with one thread; times are medians in milliseconds of a whole batch, a first call not
-counted. The ratio is the other side's time over ours.
+counted. The ratio is the other side's time over ours. An aim with an x is one of the ratio; an aim in ms is one of our
+own time alone, and its row has no ratio.
 """
 
 
@@ -83,7 +84,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     for raw in rows:
         row = Row(**raw)
         other = "" if row.other is None else _number(row.other)
-        ratio = "" if row.ratio is None else f"{_number(row.ratio)}x"
+        ratio = "" if row.ratio is None or row.at_most else f"{_number(row.ratio)}x"
         aim = "" if row.aim is None else f"<= {row.aim:g} ms" if row.at_most else f">= {row.aim:.3g}x"
         aim += ", missed" if row.missed else ""
         lines.append(f"| {row.case} | {_number(row.ours)} | {other} | {ratio} | {aim} | {row.against} |")

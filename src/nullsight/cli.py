@@ -17,7 +17,7 @@ HELP = """Learn to reconstruct images from measurements alone.
 A recipe (TOML) names the measurements, the physics, the symmetry group, the network, the loss and the training. Any of
 its values can be changed on the command line: training.minutes=5 or --training.minutes 5. Exit codes: 0 done, 1 a check
 failed, 2 bad input, 130 interrupted (the line that resumes is printed); of diagnose: 0 the necessary condition holds, 3
-partly, 4 nothing gained or impossible."""
+partly, 4 nothing gained or impossible; of a run, 1 where it does not explain its measurements."""
 
 app = App(name="nullsight", help=HELP, help_format="plaintext", version_flags=["--version"])
 Overrides = Annotated[str, Parameter(help="section.key=value, in place of the recipe's values")]
@@ -31,7 +31,7 @@ Out = Annotated[Path | None, Parameter(name=["--out", "-o"], help="where to writ
 
 @app.command
 def demo(*, out: Out = None) -> Outcome:
-    """Train sparse-view CT of made-up anatomy from sinograms alone (4 minutes) and write a report."""
+    """Train sparse-view CT of made-up anatomy from sinograms alone (3.3 minutes) and write a report."""
     from nullsight.demo import demo as run
 
     return run(out or Path("demo"), say=_say)
@@ -65,7 +65,7 @@ def diagnose(
 ) -> Outcome:
     """Say what a recipe can ever teach (0 condition holds, 3 partly, 4 nothing), or what a run knows without truth.
 
-    Of a run folder, the exit code is 1 where residuals are more than the noise explains.
+    Of a run folder, the exit code is 1 where residuals are more than the noise explains: without noise, above 1 %.
     """
     from nullsight import app as room
 

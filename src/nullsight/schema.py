@@ -235,6 +235,14 @@ def unknown_key(key: str, valid: Iterable[str], where: str) -> str:
     return f"unknown key {key!r} in {where}: the valid ones are {', '.join(names) or 'none'}{hint}"
 
 
+def unknown_name(name: str, valid: Iterable[str], where: str) -> str:
+    """Return the sentence for a name that does not exist, with the nearest ones; all of them where none is near."""
+    names = sorted(set(valid))
+    near = difflib.get_close_matches(name, names, n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"the valid ones are {', '.join(names)}"
+    return f"unknown name {name!r} in {where}: {hint}"
+
+
 _MODELS: dict[str, type[BaseModel]] = {
     "": Recipe,
     "data": DataSection,

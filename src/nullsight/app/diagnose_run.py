@@ -21,7 +21,9 @@ def diagnose_run(
     as_json: bool = False,
     out: Path | None = None,
 ) -> Outcome:
-    """Examine a run's reconstructions without truth; code 1 where residuals are more than the noise explains, else 0.
+    """Examine a run's reconstructions without truth.
+
+    The outcome's code is 1 where residuals are more than the noise explains (without noise, above 1 %), else 0.
 
     Args:
         folder: of the run.

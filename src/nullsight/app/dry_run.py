@@ -10,6 +10,7 @@ import torch
 
 from nullsight.app.fit_recipe import check_trainable
 from nullsight.app.prepare import Ready, prepare
+from nullsight.app.simulated_as import check_simulated
 from nullsight.data import MeasurementSet
 from nullsight.outcome import Outcome
 from nullsight.physics.base import Physics
@@ -86,6 +87,7 @@ def dry_run(recipe: Recipe, root: Path) -> Outcome:
         InputError: anything that ``fit`` would refuse.
     """
     begun = time.monotonic()
+    check_simulated(recipe, root)
     ready = prepare(recipe, root, {})
     check_trainable(ready)
     glance = _Glance()
@@ -120,11 +122,11 @@ def _lines(ready: Ready, glance: _Glance, preparation: float, looking: float) ->
         f"{len(data)} measurements of shape {physics.measurement_shape}, images {physics.image_shape}, {weights} "
         f"weights",
         f"a step takes {_time(glance.seconds)} on {settings.threads or torch.get_num_threads()} threads, an epoch of "
-        f"{per_epoch} steps {_time(per_epoch * glance.seconds)}, preparation {_time(preparation)}, each look at "
-        f"held-out and test measurements {_time(look)}",
+        f"{_counted(per_epoch, 'step')} {_time(per_epoch * glance.seconds)}, preparation {_time(preparation)}, each "
+        f"look at held-out and test measurements {_time(look)}",
         f"peak memory {_memory(physics)}",
-        f"the recipe's {amount:g} {name} are {steps} steps, in all about {_time(total)}",
-        f"the loss after {len(glance.ends)} steps is {glance.loss:.4g}; nothing was written",
+        f"the recipe's {amount:g} {name} are {_counted(steps, 'step')}, in all about {_time(total)}",
+        f"the loss after {_counted(len(glance.ends), 'step')} is {glance.loss:.4g}; nothing was written",
     ]
 
 
@@ -146,6 +148,10 @@ def without_looks(settings: Settings, steps: int, seconds: float, look: float) -
 
 def _held_out_seconds(held_out: MeasurementSet | None, step: float, batch_size: int) -> float:
     return 0.0 if held_out is None else step * len(held_out) / batch_size  # at most: there is no way back in it
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _time(seconds: float) -> str:

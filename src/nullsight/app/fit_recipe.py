@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nullsight.app.below_dagger import below_dagger
 from nullsight.app.hope import nothing_to_learn
 from nullsight.app.prepare import PLACES, Ready, prepare
 from nullsight.app.runs import RECIPE, begun, read_about
+from nullsight.app.simulated_as import check_simulated
 from nullsight.assemble import place
+from nullsight.noise import ESTIMATES
 from nullsight.outcome import Outcome, Say
-from nullsight.recipe import NoLoss, load_recipe, recipe_text, save_recipe, write_down
+from nullsight.recipe import NoLoss, load_recipe, save_recipe, write_down
 from nullsight.schema import Recipe
 from nullsight.storage import write_atomically
 from nullsight.training import Interrupted, Run, new_run_folder, train
@@ -34,16 +37,19 @@ def fit_recipe(
         out: the run folder; None: a new one below ``runs``.
         stem: what its name begins with.
         start_from: a run whose weights to begin with.
-        say: told the effective recipe before training begins.
+        say: told where the effective recipe is before training begins.
 
     Raises:
         InputError: anything of that does not fit; no run folder is left behind then.
     """
+    check_simulated(recipe, root)
     ready = prepare(recipe, root, {})
     check_trainable(ready)
     folder = new_run_folder(Path("runs"), stem) if out is None else out
-    with begun(folder, ready.experiment, _absolute(recipe, root), ready.sources) as effective:
-        say(recipe_text(effective))
+    with begun(folder, ready.experiment, _absolute(recipe, root), ready.sources):
+        say(f"the effective recipe, with every argument of every part: {folder / RECIPE}")
+        if recipe.noise is not None and recipe.noise.name in ESTIMATES:
+            say(f"noise found in the measurements: {ready.experiment.noise}")
         doubt = nothing_to_learn(ready.experiment.loss, ready.data.physics)
         if doubt is not None:
             say(f"warning: {doubt}")
@@ -140,14 +146,15 @@ def _train(ready: Ready, folder: Path, *, resume: bool, start_from: Path | None)
     except Interrupted as stopped:
         lines = (f"interrupted at step {stopped.run.step}; go on with", f"  {stopped.run.resume_line}")
         return Outcome(lines, 128 + stopped.signal)
-    return Outcome(_said(run))
+    return Outcome(_said(run, below_dagger(run, ready.observers)))
 
 
-def _said(run: Run) -> tuple[str, ...]:
+def _said(run: Run, doubt: str | None) -> tuple[str, ...]:
     minutes = run.history[-1].get("minutes", 0.0) if run.history else 0.0
-    lines = [f"trained {run.step} steps in {minutes:.1f} minutes: {run.out}"]
+    lines = [f"trained {run.step} step{'s' * (run.step != 1)} in {minutes:.1f} minutes: {run.out}"]
     scores = {k: v for line in run.history for k, v in line.items() if k.startswith(("held_out/total", "observed/"))}
     lines += [f"  {name.partition('/')[2]}: {value:.4g}" for name, value in scores.items()]
+    lines += [] if doubt is None else [f"warning: {doubt}"]
     lines += [f"see it: nullsight report {run.out}", f"use it: nullsight reconstruct {run.out} new.npy -o images.npy"]
     return tuple(lines)
 

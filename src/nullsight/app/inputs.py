@@ -92,11 +92,12 @@ def read_references(name: str, section: DataSection, root: Path, data: Measureme
     Raises:
         InputError: another number of images than measurements, or another shape.
     """
-    from_file = read_truth_or_images(place(name, root), section)
+    path = place(name, root)
+    from_file = read_truth_or_images(path, section)
     wanted = (len(data), *data.physics.image_shape)
     if tuple(from_file.x.shape) != wanted:
         raise InputError(
-            f"expected truth of shape {wanted} in {name}, but {tuple(from_file.x.shape)} came: is it another set?"
+            f"expected truth of shape {wanted} in {path}, but {tuple(from_file.x.shape)} came: is it another set?"
         )
     return from_file
 
@@ -123,26 +124,37 @@ def checksums(*paths: Path | None) -> dict[str, str]:
 
 def measure_alike(one: Physics, other: Physics) -> bool:
     """Return whether two operators are the same but for the least squares that their ``A_dagger`` may be."""
-    mine, theirs = _flat(without_least_squares(one)), _flat(without_least_squares(other))
-    return mine.keys() == theirs.keys() and all(_equal(value, theirs[key]) for key, value in mine.items())
+    return difference(one, other) is None
+
+
+def difference(stated: object, own: object) -> tuple[str, str, str] | None:
+    """Return the first argument in which two parts differ: its name, the value in ``own`` and that in ``stated``.
+
+    None where they are the same; operators may differ in the least squares around them.
+    """
+    mine, theirs = (_flat(without_least_squares(p) if isinstance(p, Physics) else p) for p in (stated, own))
+    for key in [*mine, *(k for k in theirs if k not in mine)]:
+        if not _equal(mine.get(key), theirs.get(key)):
+            return key, _short(theirs.get(key)), _short(mine.get(key))
+    return None
 
 
 def _same(stated: Physics, own: Physics, path: Path) -> None:
-    mine, theirs = _flat(without_least_squares(stated)), _flat(without_least_squares(own))
-    for key in [*mine, *(k for k in theirs if k not in mine)]:
-        if not _equal(mine.get(key), theirs.get(key)):
-            raise InputError(
-                f"expected measurements of the recipe's physics in {path}, but they were made with {key} = "
-                f"{_short(theirs.get(key))} and the recipe says {_short(mine.get(key))}: leave [physics] out or use "
-                f"the other file"
-            )
+    found = difference(stated, own)
+    if found is not None:
+        key, there, here = found
+        raise InputError(
+            f"expected measurements of the recipe's physics in {path}, but they were made with {key} = {there} and the "
+            f"recipe says {here}: leave [physics] out or use the other file"
+        )
 
 
-def _flat(physics: Physics) -> dict[str, object]:
-    """Return every argument of an operator, its tensors themselves."""
+def _flat(part: object) -> dict[str, object]:
+    """Return every argument of a part, its tensors themselves."""
     arrays: dict[str, Tensor] = {}
-    written = describe(physics, arrays, "physics")
-    return {**written, **{key.removeprefix("physics."): value for key, value in arrays.items()}}
+    written = describe(part, arrays, "part")
+    references = {key.removeprefix("part."): value for key, value in arrays.items()}
+    return {**written, **references}
 
 
 def _equal(a: object, b: object) -> bool:

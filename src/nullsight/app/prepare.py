@@ -14,7 +14,7 @@ from nullsight.data.datasets import split
 from nullsight.metrics import psnr, reference_peak
 from nullsight.recipe import Experiment, build_experiment
 from nullsight.schema import DataSection, Recipe
-from nullsight.training import Observer, TruthScore
+from nullsight.training import TruthScore
 from nullsight.training.evidence import check_truth
 from nullsight.types import InputError
 
@@ -32,7 +32,7 @@ class Ready:
         truth: theirs, only where the loss needs it.
         held_out: measurements that are scored and not trained on.
         held_out_truth: theirs, only where the loss needs it.
-        observers: the PSNR on test measurements, where the recipe names them with their truth.
+        observers: the PSNR on test measurements, dB, where the recipe names them with their truth.
         sources: the checksum of every file, by its path.
     """
 
@@ -41,7 +41,7 @@ class Ready:
     truth: TruthSet | None
     held_out: MeasurementSet | None
     held_out_truth: TruthSet | None
-    observers: tuple[Observer, ...]
+    observers: tuple[TruthScore, ...]
     sources: dict[str, str]
 
 
@@ -104,7 +104,7 @@ def _files(section: DataSection, root: Path, *, with_truth: bool) -> list[Path]:
     return [place(getattr(section, name), root) for name in used]
 
 
-def _observers(recipe: Recipe, root: Path, arrays: Mapping[str, Tensor]) -> tuple[Observer, ...]:
+def _observers(recipe: Recipe, root: Path, arrays: Mapping[str, Tensor]) -> tuple[TruthScore, ...]:
     section = recipe.data
     if section.test_measurements is None and section.test_truth is not None:
         raise InputError("expected test_measurements beside test_truth in the recipe's [data], but none came: add them")

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from nullsight.assemble import Context, build, describe, place
+from nullsight.app.simulated_as import settings_of, simulated_noise
+from nullsight.assemble import describe, place
 from nullsight.data import (
     MeasurementFile,
     TruthFile,
@@ -17,7 +19,7 @@ from nullsight.data import (
     write_truth,
 )
 from nullsight.draws import stable_hash
-from nullsight.noise import Noise, Noiseless, UnknownNoise
+from nullsight.noise import Noise
 from nullsight.outcome import Outcome
 from nullsight.physics.base import Physics, like
 from nullsight.recipe import build_physics
@@ -27,12 +29,13 @@ from nullsight.types import InputError
 
 @dataclass(frozen=True)
 class _Job:
-    """One pair of files and the images that go into them."""
+    """One pair of files, the images that go into them, and what is written down of how."""
 
     measurements: Path
     truth: Path | None
     rows: range
     seed: int
+    settings: dict[str, Any]
 
 
 def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only_missing: bool = False) -> Outcome:
@@ -54,13 +57,9 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
     if recipe.physics is None:
         raise InputError("expected [physics] in the recipe to measure with, but it has none: add it")
     physics = build_physics(recipe.physics.model_dump(), root, {})
-    noise: Noise = Noiseless()
-    if (written := section.noise or recipe.noise) is not None:
-        noise = build(
-            written.model_dump(), Noise, "[simulate.noise]" if section.noise else "[noise]", Context(root=root)
-        )
-    if isinstance(noise, UnknownNoise):
-        raise InputError("expected noise of a known level to simulate, but unknown_noise came: add [simulate.noise]")
+    noise = simulated_noise(recipe, root)
+    if noise is None:
+        raise InputError("expected noise of a known level to simulate, but [noise] has none: add [simulate.noise]")
     file = read_images(place(section.images, root), section.key, section.axes)
     jobs = _jobs(recipe, section, root, len(file.values))
     for path in (path for job in jobs for path in (job.measurements, job.truth) if path is not None):
@@ -75,7 +74,7 @@ def simulate_recipe(recipe: Recipe, root: Path, *, overwrite: bool = False, only
         if overwrite or not job.measurements.exists():
             lines.append(_measure(job, images, names, physics, noise))
         if job.truth is not None and (overwrite or not job.truth.exists()):
-            write_truth(job.truth, TruthFile(images, names=names), overwrite=overwrite)
+            write_truth(job.truth, TruthFile(images, names=names, simulated=job.settings), overwrite=overwrite)
             lines.append(f"wrote {len(images)} images of ground truth to {job.truth}")
     return Outcome(tuple(lines))
 
@@ -84,12 +83,18 @@ def _jobs(recipe: Recipe, section: SimulateSection, root: Path, count: int) -> l
     data = recipe.data
     if data.measurements is None:
         raise InputError("expected measurements = ... in the recipe's [data] to write to, but it is not given: add it")
-    named = [(data.measurements, data.truth, section.train or (0, count), section.seed)]
+    named = [(data.measurements, data.truth, section.train, section.seed)]
     if data.test_measurements is not None and section.test is not None:
         other = stable_hash(f"{section.seed}/test") >> 1  # test images carry noise of their own
         named.append((data.test_measurements, data.test_truth, section.test, other))
     return [
-        _Job(place(y, root), None if x is None else place(x, root), _range(chosen, count), seed)
+        _Job(
+            measurements=place(y, root),
+            truth=None if x is None else place(x, root),
+            rows=_range(chosen or (0, count), count),
+            seed=seed,
+            settings=settings_of(section, chosen),
+        )
         for y, x, chosen, seed in named
     ]
 
@@ -98,7 +103,7 @@ def _measure(job: _Job, images: Tensor, names: tuple[str, ...], physics: Physics
     y = simulate(images, physics, noise, seed=job.seed)
     arrays: dict[str, Tensor] = {}
     written, noise_written = describe(physics, arrays, "physics"), describe(noise, arrays, "noise")
-    file = MeasurementFile(y, written, noise_written, names=names, arrays=arrays)
+    file = MeasurementFile(y, written, noise_written, names=names, arrays=arrays, simulated=job.settings)
     write_measurements(job.measurements, file, overwrite=True)
     return f"wrote {len(y)} measurements of shape {tuple(y.shape[1:])} to {job.measurements}"
 

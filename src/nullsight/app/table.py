@@ -11,12 +11,13 @@ from nullsight.app.results_file import setting
 from nullsight.app.runs import RECIPE, differing, load
 from nullsight.app.score_runs import notes_on, score
 from nullsight.app.simulate_recipe import simulate_recipe
+from nullsight.app.simulated_as import check_simulated
 from nullsight.assemble import place
 from nullsight.evaluation import check_setting, markdown_table, to_result, write_result
 from nullsight.outcome import Outcome, Say
 from nullsight.recipe import load_recipe, write_down
 from nullsight.reconstructors import LinearInverse
-from nullsight.schema import Recipe, read_recipe, unknown_key
+from nullsight.schema import Recipe, read_recipe, unknown_name
 from nullsight.training import Checkpoints
 from nullsight.types import InputError
 
@@ -56,7 +57,8 @@ def table(
     rows = read_rows(folder, overrides)
     runs = runs or Path("runs") / folder.resolve().name
     results = results or Path("results") / f"{folder.resolve().name}.json"
-    for recipe in rows.values():
+    for recipe in _simulated_apart(rows):
+        check_simulated(recipe, folder)
         _simulate_missing(recipe, folder, say)
     owners = run_owners(rows)
     wanted = _wanted(rows, only)
@@ -105,7 +107,7 @@ def _wanted(rows: dict[Path, Recipe], only: Sequence[str]) -> dict[Path, Recipe]
     asked = [name.replace("_", " ") for name in only]
     for name in asked:
         if name not in names:
-            raise InputError(unknown_key(name, names, "the rows of this table"))
+            raise InputError(unknown_name(name, names, "the rows of this table"))
     return {path: recipe for path, recipe in rows.items() if not only or _row_name(path) in asked}
 
 
@@ -114,6 +116,12 @@ def _first_recipe(wanted: dict[Path, Recipe], owners: dict[Path, Path], runs: Pa
     path, recipe = next(iter(wanted.items()))
     out = runs / owners[path].stem
     return load_recipe(out)[0] if (out / RECIPE).exists() else recipe
+
+
+def _simulated_apart(rows: dict[Path, Recipe]) -> list[Recipe]:
+    """Return one recipe of all that simulate alike: reading their files once is enough."""
+    sections = {"data", "simulate", "physics", "noise"}
+    return list({recipe.model_dump_json(include=sections): recipe for recipe in rows.values()}.values())
 
 
 def _simulate_missing(recipe: Recipe, root: Path, say: Say) -> None:

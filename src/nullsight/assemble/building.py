@@ -19,7 +19,7 @@ from nullsight.groups.base import Family
 from nullsight.networks import copies
 from nullsight.networks.layers import Network
 from nullsight.noise import Noise
-from nullsight.schema import unknown_key
+from nullsight.schema import unknown_key, unknown_name
 from nullsight.types import InputError
 
 _COLLECTING = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -29,7 +29,8 @@ def build(written: Mapping[str, Any], kind: type, where: str, context: Context) 
     """Build the part that is written, which must be a ``kind``; ``where`` names it in errors.
 
     Raises:
-        InputError: an unknown name or argument (the valid ones are named), a value that does not fit, or another kind.
+        InputError: an unknown name (the nearest are given) or argument (the valid ones are), a value that does not
+            fit, or another kind.
     """
     content = dict(written)
     if not isinstance(content.get("name"), str):
@@ -53,7 +54,7 @@ def _find(name: str, kinds: tuple[type, ...], where: str, context: Context) -> C
         if name in table and _fits(table[name], kinds):
             return table[name]
     valid = [known for table in TABLES for known, kind in table.items() if _fits(kind, kinds)]
-    raise InputError(unknown_key(name, valid, where) + '; a class of your own is written as "module:Class"')
+    raise InputError(unknown_name(name, valid, where) + ' (a class of your own is written as "module:Class")')
 
 
 def _known(part: Any, context: Context) -> Any:
@@ -151,7 +152,7 @@ def _is_special(value: object) -> bool:
 def _made(value: dict[str, Any], kinds: tuple[type, ...], where: str, context: Context) -> Any:
     name = value.pop("make")
     if not isinstance(name, str) or name not in MAKERS:
-        raise InputError(unknown_key(str(name), MAKERS, f"{where}.make"))
+        raise InputError(unknown_name(str(name), MAKERS, f"{where}.make"))
     return _call(MAKERS[name], value, where, replace(context, seed=None))  # a run's seed draws no mask
 
 

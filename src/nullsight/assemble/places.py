@@ -8,7 +8,9 @@ from nullsight.types import InputError
 
 
 def place(name: str, root: Path) -> Path:
-    """Return the path that a recipe means: environment variables and ``~`` filled in, relative to the recipe.
+    """Return the path that a recipe means, whole: environment variables and ``~`` filled in, relative to the recipe.
+
+    The folder is resolved, the file itself is not: a link keeps its name, by whose ending formats are told apart.
 
     Args:
         name: as the recipe has it.
@@ -18,8 +20,8 @@ def place(name: str, root: Path) -> Path:
         InputError: a variable that is not set.
 
     Example:
-        >>> place("scans/train.h5", Path("experiments")).as_posix()
-        'experiments/scans/train.h5'
+        >>> place("../scans/train.h5", Path("/data/experiments")).as_posix()
+        '/data/scans/train.h5'
     """
     missing = [known for known in re.findall(r"\$\{?(\w+)", name) if known not in os.environ]
     if missing:
@@ -27,5 +29,5 @@ def place(name: str, root: Path) -> Path:
             f"expected the environment variable {missing[0]} for {name!r}, but it is not set: point it to the folder "
             f"of the data"
         )
-    path = Path(os.path.expandvars(name)).expanduser()
-    return path if path.is_absolute() else root / path
+    path = root / Path(os.path.expandvars(name)).expanduser()
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name

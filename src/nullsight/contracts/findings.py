@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isinf
 
 
 @dataclass(frozen=True)
@@ -10,7 +11,7 @@ class Finding:
 
     Attributes:
         name: of the claim.
-        stated: the bound that the part states or the contract sets.
+        stated: the bound that the part states or the contract sets; inf where there is none.
         measured: the number found; NaN where the check could not run.
         passed: whether the claim holds.
         message: what is wrong, "" where nothing is.
@@ -23,9 +24,8 @@ class Finding:
     message: str = ""
 
     def __str__(self) -> str:
-        return (
-            f"{'ok  ' if self.passed else 'FAIL'} {self.name}: should be <= {self.stated:.1e}, is {self.measured:.1e}"
-        )
+        bound = "no bound is stated" if isinf(self.stated) else f"should be <= {self.stated:.1e}"
+        return f"{'ok  ' if self.passed else 'FAIL'} {self.name}: {bound}, is {self.measured:.1e}"
 
 
 class ContractError(AssertionError):

@@ -80,6 +80,18 @@ def read_container(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, np.
         raise InputError(_damaged(path, str(error))) from None
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """Return a container's header without a look at its arrays; nothing of another file, or of one that is damaged."""
+    try:
+        with h5py.File(path, "r") as root:
+            text = root["header"][()].tobytes()
+            whole = root.attrs.get("format") == FORMAT and _digest(text) == root.attrs["header"]
+            header: dict[str, Any] = json.loads(text) if whole else {}
+            return header
+    except Exception:  # whatever is wrong, its reader will say so
+        return {}
+
+
 def kind_of(path: Path) -> str | None:
     """Return the kind of a container, unverified; None for another file, or one that cannot be read."""
     try:

@@ -28,6 +28,8 @@ class MeasurementFile:
         axes: what the axes of ``y`` behind the first are called, e.g. ``("coil", "part", "row", "column")``; or empty.
         units: of ``y`` and of axes, e.g. ``{"y": "1/mm", "view": "degree"}``.
         arrays: tensors that ``physics`` and ``noise`` refer to.
+        simulated: the settings that made it from images, physics and noise aside. Empty: it was measured, or it is not
+            known.
 
     Raises:
         InputError: anything of that does not fit.
@@ -47,6 +49,7 @@ class MeasurementFile:
     axes: tuple[str, ...] = ()
     units: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, Tensor] = field(default_factory=dict)
+    simulated: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_values(self.y, "measurements")
@@ -69,6 +72,7 @@ class TruthFile:
         has_x: which samples carry truth, bool ``(samples,)``; None: all.
         names: as in the measurement file, so that the two can be matched.
         unit: of the values.
+        simulated: as in the measurement file.
 
     Raises:
         InputError: values, names or ``has_x`` that do not fit.
@@ -78,6 +82,7 @@ class TruthFile:
     has_x: Tensor | None = None
     names: tuple[str, ...] | None = None
     unit: str = ""
+    simulated: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_values(self.x, "images")
@@ -107,6 +112,7 @@ def write_measurements(path: Path | str, file: MeasurementFile, *, overwrite: bo
         "groups": file.groups,
         "axes": file.axes,
         "units": file.units,
+        "simulated": file.simulated,
     }
     arrays = {"y": _plain(file.y), **{f"physics/{key}": _plain(value) for key, value in file.arrays.items()}}
     write_container(Path(path), "measurements", header, arrays, overwrite=overwrite)
@@ -130,6 +136,7 @@ def read_measurements(path: Path | str) -> MeasurementFile:
             axes=_texts(header["axes"]) or (),
             units=header["units"],
             arrays={key.removeprefix("physics/"): value for key, value in arrays.items()},
+            simulated=header.get("simulated", {}),  # files of earlier versions do not say
         )
     except KeyError as error:
         raise InputError(f"expected {error} in the header of {path}, but it is missing: write the file again") from None
@@ -147,13 +154,15 @@ def write_truth(path: Path | str, file: TruthFile, *, overwrite: bool = False) -
         InputError: as :func:`write_measurements`.
     """
     arrays = {"x": _plain(file.x), **({} if file.has_x is None else {"has_x": _plain(file.has_x)})}
-    write_container(Path(path), "truth", {"names": file.names, "unit": file.unit}, arrays, overwrite=overwrite)
+    header = {"names": file.names, "unit": file.unit, "simulated": file.simulated}
+    write_container(Path(path), "truth", header, arrays, overwrite=overwrite)
 
 
 def read_truth(path: Path | str) -> TruthFile:
     """Read a container of ground truth; InputError as :func:`read_measurements`, also for a file of measurements."""
     header, arrays = _read(Path(path), "truth", "x")
-    return TruthFile(arrays["x"], arrays.get("has_x"), _texts(header.get("names")), str(header.get("unit", "")))
+    names, unit = _texts(header.get("names")), str(header.get("unit", ""))
+    return TruthFile(arrays["x"], arrays.get("has_x"), names, unit, header.get("simulated", {}))
 
 
 def checksum(path: Path | str) -> str:

@@ -69,6 +69,7 @@ class Trust:
         fits = "as near to the measurements as their noise allows"
         if residuals.discrepancy is None:
             fits = f"{100 * residuals.relative:.2g} % off the measurements"
+            fits += "" if residuals.explained else ", which is not explained, as they are taken to be without noise"
         elif not residuals.explained:
             fits = "further from the measurements than their noise explains"
         rest = f"{100 * self.shares[2]:.2f} % of the images' energy rests on no measurement, not even through the group"
@@ -76,7 +77,7 @@ class Trust:
 
     @property
     def code(self) -> int:
-        """The command's exit code: 1 where the residuals are more than the noise explains, else 0."""
+        """The exit code: 1 where residuals are more than the noise explains (without it, above 1 %), else 0."""
         return 0 if self.checks.residuals.explained else 1
 
     def to_json(self) -> dict[str, Any]:
