@@ -166,6 +166,11 @@ def charts(runs: dict[str, Run]) -> tuple[Chart, ...]:
     of_terms = curves(first.history, names)
     if of_terms:
         found.append(Chart("Loss terms, unweighted, and their weighted total", "step", "loss", of_terms, LogAxis()))
+    predicted = {k: k.partition("/")[2] for k in known if k.startswith("chooser/")}
+    of_choice = curves(first.history, predicted)
+    if of_choice:
+        title = "By what weights were chosen, without truth"
+        found.append(Chart(title, "step", "smaller is better", of_choice, LogAxis()))
     for key in observed:
         lines = tuple(c for name, run in runs.items() for c in curves(run.history, {key: name}, "minutes"))
         found.append(Chart(key.partition("/")[2], "minutes", "dB", lines))
@@ -186,6 +191,7 @@ def facts(
         ("minutes", f"{minutes_of(run):.2f}"),
         ("batch size", str(run.settings.batch_size)),
         ("seed", str(run.settings.seed)),
+        *([("weights kept", run.kept)] if run.plan.steps else []),
         ("weights", str(sum(p.numel() for p in run.reconstructor.parameters()))),
         ("intensity scale", f"{float(run.reconstructor.scale):.4g}"),
         ("finished", "yes" if run.finished else f"no; go on with {run.resume_line}"),
