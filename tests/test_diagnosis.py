@@ -9,7 +9,7 @@ from torch import Tensor
 import nullsight as ns
 from nullsight.diagnosis.build import average
 from nullsight.diagnosis.linearised import Linearised
-from nullsight.groups.base import FiniteGroup
+from nullsight.groups.base import Family, FiniteGroup
 
 G, P = ns.groups, ns.physics
 FORCED = ns.diagnosis.Budget(dense_limit=0, closed_forms={}, suggestions=0, pictures=1)
@@ -151,6 +151,14 @@ def spanned(group: FiniteGroup, g: int, shape: tuple[int, ...]) -> tuple[int, in
     order = next(r for r in range(1, group.order + 1) if torch.equal(dense.matrix_power(r), identity.flatten(1)))
     roots = (torch.linalg.eigvals(dense).angle() * order / (2 * torch.pi)).round().long() % order
     return order, int(torch.bincount(roots).max())
+
+
+@pytest.mark.parametrize("group", [G.Shifts((6, 6), 3), G.RotationsWithin(180, 3)], ids=["finite", "not finite"])
+def test_there_is_something_to_do_for_any_operator_and_family(group: Family) -> None:
+    found = ns.diagnose(P.MatrixOperator((1, 6, 6), P.gaussian_matrix(2, 36, seed=0)), group, budget=LISTED)
+    assert found.code != 0 and "another operator for each sample" in found.advice[0]
+    whole = ns.diagnose(P.MatrixOperator((1, 6, 6), P.gaussian_matrix(36, 36, seed=0)), group, budget=LISTED)
+    assert whole.advice == ()
 
 
 def test_bounds_by_the_exact_turns_of_interpolated_ones() -> None:
