@@ -25,8 +25,8 @@ from nullsight.trust import (
 from nullsight.types import InputError
 
 COPIES = 50  # of each image in the bootstrap: they tell spreads to a tenth
-TESTED = 32  # images that the test of invariance looks at: as many as fit into the time that the copies take
-_TRANSFORMS = 4  # of each of them
+TESTED = 24  # images that the test of invariance looks at: as many as fit into the time that the copies take
+_TRANSFORMS = 3  # of each of them: 15 reconstructions in all
 
 
 @dataclass(frozen=True)
