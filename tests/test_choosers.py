@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import nullsight as ns
+from experiments.trust import choosing
 from nullsight.data.datasets import MeasurementSet
 from nullsight.draws import Draws
 from nullsight.losses.base import Loss
@@ -261,3 +262,29 @@ def test_fit_takes_a_chooser(tmp_path: Path) -> None:
     chooser = PredictedError(shifts, ns.noise.Noiseless(), images=2)
     run = ns.fit(f, y, physics, loss, steps=2, out=tmp_path, chooser=chooser, display=Silent())
     assert run.settings.chooser is chooser and "predicted without ground truth" in ns.load(tmp_path).kept
+
+
+# The committed experiment
+
+
+@pytest.mark.filterwarnings("ignore::nullsight.app.hope.NothingToLearn")
+def test_choices_are_compared_and_finished_rows_are_kept(tmp_path: Path) -> None:
+    out, plan = tmp_path / "choosing.json", choosing.Plan(16, held_out=3, test=3, steps=4, looks=2, seeds=1)
+    found = choosing.study(plan, out, ["mask, few and noisy"])
+    [row] = found["rows"]
+    assert row["looks"] == 2 and min(row["regret"].values()) >= 0
+    assert min(row["regret"]["last"], row["best"] - row["last"]) == pytest.approx(row["regret"]["last"], abs=1e-3)
+    made = out.stat().st_mtime_ns
+    assert choosing.study(plan, out, ["mask, few and noisy"]) == json.loads(out.read_text())
+    assert out.stat().st_mtime_ns == made
+    with pytest.raises(ns.InputError, match="rows of one plan"):
+        choosing.study(replace(plan, steps=8), out)
+
+
+def test_regrets_are_those_of_the_chosen_looks() -> None:
+    keys = [choosing.PSNR, *choosing.BY.values()]
+    looks = [dict(zip(keys, one, strict=True)) for one in ((20.0, 3.0, 2.0), (22.0, 2.0, 1.0), (21.0, 1.0, 4.0))]
+    row = choosing.judged(looks)
+    assert row["regret"] == {"last": 1.0, "held-out total": 1.0, "predicted error": 0.0}
+    both = choosing.summary([row, choosing.judged(looks[:1])])
+    assert both["within_share"] == {"last": 0.5, "held-out total": 0.5, "predicted error": 1.0}
