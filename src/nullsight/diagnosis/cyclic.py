@@ -58,7 +58,8 @@ def fixed_pixels(group: FiniteGroup, g: Element, image_shape: Shape) -> float:
 
 def _generated(group: PointGroup, g: int, image_shape: Shape) -> CyclicSubgroup:
     """By characters: the representation j occurs ``mean over k of exp(-2 pi i j k / r) tr T_g^k`` times."""
-    one, power, traces = torch.tensor([g]), group.identity(1), []
+    one, power = torch.tensor([g]), group.identity(1)
+    traces: list[float] = []
     while not traces or int(power) != 0:  # the identity is element 0
         traces.append(fixed_pixels(group, power, image_shape))
         power = group.compose(power, one)

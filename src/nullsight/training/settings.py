@@ -106,7 +106,8 @@ def _plain(value: object) -> Any:
         return None  # as in the plans of runs from before there were others
     if isinstance(value, Chooser):  # what its parts are made of is in the recipe
         parts = {
-            k: v if isinstance(v, int | float | str | None) else type(v).__name__ for k, v in arguments(value).items()
+            k: v if v is None or isinstance(v, int | float | str) else type(v).__name__
+            for k, v in arguments(value).items()
         }
         return {"name": type(value).__name__, **parts}
     if isinstance(value, Optimiser | Schedule):

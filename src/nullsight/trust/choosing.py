@@ -105,7 +105,7 @@ class PredictedError(Chooser):
         """Make the images of the task and return what predicts the error on them, with its two parts."""
         several = data if held_out is None else held_out
         few = several.take(range(min(self.images, len(several))))
-        reference = self.reference or _total_variation(few, self.noise)
+        reference = _total_variation(few, self.noise) if self.reference is None else self.reference
         v = reconstruct_all(reference, few, few.physics, len(few), own=False).to(few.y)
         task = task_of(
             v, few.y, self.noise, self.group, transforms=self.transforms, hide=self.hide, seed=self.seed
