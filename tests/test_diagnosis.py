@@ -9,6 +9,7 @@ from torch import Tensor
 import nullsight as ns
 from nullsight.diagnosis.build import average
 from nullsight.diagnosis.linearised import Linearised
+from nullsight.groups.base import Family, FiniteGroup
 
 G, P = ns.groups, ns.physics
 FORCED = ns.diagnosis.Budget(dense_limit=0, closed_forms={}, suggestions=0, pictures=1)
@@ -131,20 +132,52 @@ def test_thresholds_rise_with_noise_and_with_the_error_of_the_transformations() 
     assert fine.threshold.value == pytest.approx(G.Rotations(3).action_error ** 2)
 
 
+GROUPS = [
+    (G.Shifts((6, 4), (2, 1)), (1, 6, 4)),  # 3 x 4 shifts are one cycle of 12
+    (G.Shifts((6, 4), (3, 2)), (1, 6, 4)),
+    (G.Reflections(), (1, 5, 6)),
+    (G.Reflections(("vertical",)), (1, 5, 6)),
+    (G.QuarterTurns(), (1, 5, 5)),
+    (G.Dihedral(4), (1, 6, 6)),
+    (G.Trivial(), (1, 7)),
+]
+
+
+def spanned(group: FiniteGroup, g: int, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return the order r of an element, and the most frequent of the r-th roots of 1 among T_g's eigenvalues."""
+    pixels = int(torch.Size(shape).numel())
+    identity = torch.eye(pixels, dtype=torch.float64).reshape(-1, *shape)
+    dense = group.act(torch.full((pixels,), g), identity).flatten(1).T
+    order = next(r for r in range(1, group.order + 1) if torch.equal(dense.matrix_power(r), identity.flatten(1)))
+    roots = (torch.linalg.eigvals(dense).angle() * order / (2 * torch.pi)).round().long() % order
+    return order, int(torch.bincount(roots).max())
+
+
+@pytest.mark.parametrize("group", [G.Shifts((6, 6), 3), G.RotationsWithin(180, 3)], ids=["finite", "not finite"])
+def test_there_is_something_to_do_for_any_operator_and_family(group: Family) -> None:
+    found = ns.diagnose(P.MatrixOperator((1, 6, 6), P.gaussian_matrix(2, 36, seed=0)), group, budget=LISTED)
+    assert found.code != 0 and "another operator for each sample" in found.advice[0]
+    whole = ns.diagnose(P.MatrixOperator((1, 6, 6), P.gaussian_matrix(36, 36, seed=0)), group, budget=LISTED)
+    assert whole.advice == ()
+
+
+def test_bounds_by_the_exact_turns_of_interpolated_ones() -> None:
+    quarter, fine = (ns.diagnosis.bounds(group, (1, 8, 8), dimension=2) for group in (G.QuarterTurns(), G.Rotations(8)))
+    assert quarter is not None and fine is not None
+    assert (fine.sufficient, fine.cyclic, fine.exact) == (quarter.sufficient, 4, False)
+    found = ns.diagnose(P.ParallelBeamCT((1, 8, 8), 5), G.Rotations(8), dimension=2)
+    assert f"m >= {fine.sufficient} is enough" in str(found) and "by the subgroup of order 4" in str(found)
+
+
 def test_bounds_per_representation() -> None:
-    for group, shape, cyclic in [
-        (G.Shifts((6, 4), (2, 1)), (1, 6, 4), True),  # 3 x 4 shifts are one cycle of 12
-        (G.Shifts((6, 4), (3, 2)), (1, 6, 4), False),
-        (G.Reflections(), (1, 5, 6), False),
-        (G.Reflections(("vertical",)), (1, 5, 6), True),
-        (G.QuarterTurns(), (1, 5, 5), True),
-        (G.Dihedral(4), (1, 6, 6), False),
-        (G.Trivial(), (1, 7), True),
-    ]:
+    for group, shape in GROUPS:
         found = ns.diagnosis.bounds(group, shape, dimension=2)
         assert found is not None
-        enough = 2 * 2 + max(i.multiplicity for i in found.irreps) + 2
-        assert found.sufficient == (enough if cyclic else None), "proven for cyclic groups alone"
+        every = [spanned(group, g, shape) for g in group.elements()]
+        multiplicity = min(one[1] for one in every)
+        assert found.sufficient == 2 * 2 + multiplicity + 2
+        assert found.cyclic in {one[0] for one in every if one[1] == multiplicity}
+        assert found.cyclic != group.order or multiplicity == max(i.multiplicity for i in found.irreps)
         pixels = int(torch.Size(shape).numel())
         enough = [
             ns.diagnose(P.MatrixOperator(shape, P.gaussian_matrix(m, pixels, seed=1)), group).rank_visible == pixels

@@ -21,7 +21,14 @@ from nullsight.trust.orientation import axes, features, layout, spectrum_by_dire
 SIZE = 16
 MASK = Inpainting((1, SIZE, SIZE), bernoulli_mask((SIZE, SIZE), 0.7, seed=1))
 WEDGE = ParallelBeamCT((1, SIZE, SIZE), [float(a) for a in range(0, 120, 10)])  # a third of the angles is missing
+HALF = ParallelBeamCT((1, SIZE, SIZE), [float(a) for a in range(0, 80, 10)])  # more than half of them
 FILL = SmoothFill()
+STRIPE = (torch.arange(SIZE)[:, None] + torch.arange(-2, 3)) % SIZE  # the five pixels around each, along a row
+POOR = {  # what f makes of images is far from them, and oriented: by holes, by missing angles, by f itself
+    "holes": (MASK, dagger),
+    "missing half": (HALF, dagger),
+    "blurred along rows": (MASK, lambda y, A: FILL(y, A)[..., STRIPE].mean(-1)),
+}
 
 
 def bars(count: int, seed: int, degrees: Tensor, size: int = SIZE) -> Tensor:
@@ -43,7 +50,7 @@ def any_direction(count: int, seed: int) -> Tensor:
     return 360 * Draws(seed, 0, tuple(range(count))).of("directions").uniform()
 
 
-def judged(x: Tensor, physics: Physics, group: FiniteGroup, *, seed: int = 0, transforms: int = 5) -> Invariance:
+def judged(x: Tensor, physics: Physics, group: FiniteGroup, *, seed: int = 0, transforms: int = 3) -> Invariance:
     draws = Draws(seed, 0, tuple(range(len(x))))
     y = Gaussian(0.02).observe(physics.A(x), physics.measured, draws.of("noise"))
     f = FILL if physics is MASK else dagger
@@ -115,8 +122,23 @@ def test_false_alarms_are_about_one_in_twenty(physics: Physics) -> None:
     rejections = 0
     for seed in range(60):
         x = bars(12, seed, any_direction(12, seed))
-        rejections += judged(x, physics, Rotations(360), seed=seed, transforms=4).rejected
+        rejections += judged(x, physics, Rotations(360), seed=seed, transforms=2).rejected
     assert rejections <= 9
+
+
+@pytest.mark.parametrize("name", POOR)
+def test_a_poor_reconstructor_does_not_accuse_invariant_images(name: str) -> None:
+    """40 tests at 5 % each: more than 7 in one of a thousand cases; turns of x1 alone would not do (holes: 4 of 10)."""
+    physics, f = POOR[name]
+    rejections = 0
+    for seed in range(40):
+        draws = Draws(seed, 0, tuple(range(20)))
+        y = Gaussian(0.02).observe(
+            physics.A(bars(20, seed, any_direction(20, seed))), physics.measured, draws.of("noise")
+        )
+        found = invariance(f, y, physics, QuarterTurns(), Gaussian(0.02), draws, transforms=2, permutations=99)
+        rejections += found.rejected
+    assert rejections <= 7
 
 
 @pytest.mark.parametrize("physics", [MASK, WEDGE], ids=["mask", "missing wedge"])
@@ -124,7 +146,7 @@ def test_false_alarms_are_about_one_in_twenty(physics: Physics) -> None:
 def test_a_preferred_direction_is_found_and_named(physics: Physics, direction: float) -> None:
     tilts = 20 * (any_direction(24, 5) / 180 - 1)
     found = judged(bars(24, 3, direction + tilts), physics, Rotations(360))
-    assert found.rejected and found.p_value == pytest.approx(1 / 200)
+    assert found.rejected and found.p_value <= 0.02
     assert found.direction is not None
     assert abs((found.direction - direction + 90) % 180 - 90) < 25
     assert "RotationsWithin" in found.words and f"{found.direction:.0f} degrees" in str(found)
@@ -150,7 +172,9 @@ def test_exact_groups_need_no_turns_there_and_back() -> None:
 
 
 def test_what_is_not_rejected_is_not_called_invariant() -> None:
-    found = judged(bars(12, 0, any_direction(12, 0)), MASK, Rotations(360))
+    x, draws = bars(12, 0, any_direction(12, 0)), Draws(0, 0, tuple(range(12)))
+    # 99 permutations resolve no p-value below 0.01, so that chance cannot reject
+    found = invariance(FILL, MASK.A(x), MASK, QuarterTurns(), Noiseless(), draws, level=0.005, permutations=99)
     assert not found.rejected
     assert "Nothing speaks against" in found.words and "too small" in found.words
 

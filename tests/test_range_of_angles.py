@@ -42,6 +42,21 @@ def test_all_directions_are_told_from_most() -> None:
     assert repr(most.family) in str(most)
 
 
+@pytest.mark.parametrize(("count", "most", "blur"), [(30, 25.0, 1.0), (60, 60.0, 2.0), (60, 12.0, 4.0)])
+def test_intervals_hold_as_often_as_they_say(count: int, most: float, blur: float) -> None:
+    """60 intervals at 95 %: fewer than 52 hold in one of a hundred cases."""
+    found = [fit_range(planted(count, 37.3, most, blur, seed)) for seed in range(60)]
+    assert sum(one.low <= most <= one.high for one in found) >= 52
+    assert sum(one.everything for one in found) <= 3
+    assert sum(one.high - one.low for one in found) / 60 < 0.8 * most, "they say something"
+
+
+@pytest.mark.parametrize("count", [20, 100])
+def test_all_directions_are_held_for_possible_as_often_as_stated(count: int) -> None:
+    """60 samples from all directions at 95 %: fewer than 52 are told for such in one of a hundred cases."""
+    assert sum(fit_range(planted(count, 0.0, 90.0, 0.0, seed)).everything for seed in range(60)) >= 52
+
+
 def test_a_few_outliers_do_not_widen_the_range() -> None:
     angles = torch.cat([planted(100, 90.0, 20.0, 1.0, 0), torch.tensor([0.0, 5.0]).double()])
     assert abs(fit_range(angles).degrees - 20) < 5

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from nullsight import constraints, groups, losses, networks, noise, physics, reconstructors, training
+from nullsight import constraints, groups, losses, networks, noise, physics, reconstructors, training, trust
 from nullsight.groups import boundaries, interpolation
 from nullsight.networks import borders, features, norms
 from nullsight.physics import filters, weightings
@@ -45,4 +45,6 @@ TABLES: tuple[Mapping[str, type], ...] = (
     losses.AUGMENTATIONS,
     training.OPTIMISERS,
     training.SCHEDULES,
+    training.CHOOSERS,
+    trust.CHOOSERS,
 )

@@ -62,6 +62,8 @@ def diagnose(
     out: Annotated[Path | None, Parameter(name=["--out", "-o"], help="an HTML page to write as well")] = None,
     measurements: Annotated[Path | None, Parameter(help="of a run: in place of its test measurements")] = None,
     images: Annotated[int, Parameter(help="of a run: how many measurements are looked at")] = 4,
+    copies: Annotated[int, Parameter(help="of a run: of each image, to predict its errors from; 0 for none")] = 50,
+    calibration: Annotated[Path | None, Parameter(help="of a run: what errors were on images with truth")] = None,
 ) -> Outcome:
     """Say what a recipe can ever teach (0 condition holds, 3 partly, 4 nothing), or what a run knows without truth.
 
@@ -70,7 +72,10 @@ def diagnose(
     from nullsight import app as room
 
     if recipe.is_dir():
-        return room.diagnose_run(recipe, measurements=measurements, images=images, as_json=json, out=out)
+        return room.diagnose_run(
+            recipe, measurements=measurements, images=images, copies=copies, calibration=calibration, as_json=json,
+            out=out,
+        )  # fmt: skip
     read = read_recipe(recipe, overrides)
     return room.diagnose_recipe(read, recipe.parent, dimension=dimension, as_json=json, out=out, say=_say)
 

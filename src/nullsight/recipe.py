@@ -18,6 +18,7 @@ from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.schema import LossPart, Part, RampSpec, Recipe, parse_recipe, read_recipe
 from nullsight.storage import whole_file, write_atomically
+from nullsight.training.chooser import Chooser
 from nullsight.training.optimisers import Optimiser
 from nullsight.training.schedules import Schedule
 from nullsight.training.settings import Settings
@@ -92,7 +93,7 @@ def build_experiment(
         group=group,
         reconstructor=reconstructor,
         loss=_objective(recipe.loss, reconstructor, full),
-        settings=build_settings(recipe, base),
+        settings=build_settings(recipe, replace(seeded, group=group, noise=noise)),
     )
 
 
@@ -102,6 +103,7 @@ def build_settings(recipe: Recipe, context: Context) -> Settings:
     plain = {name: getattr(section, name) for name in type(section).model_fields}
     plain["optimiser"] = build(section.optimiser.model_dump(), Optimiser, "training.optimiser", context)
     plain["schedule"] = build(section.schedule.model_dump(), Schedule, "training.schedule", context)
+    plain["chooser"] = build(section.chooser.model_dump(), Chooser, "training.chooser", context)
     return Settings(seed=recipe.seed, **plain)
 
 
@@ -119,6 +121,7 @@ def write_down(experiment: Experiment, recipe: Recipe) -> tuple[Recipe, dict[str
     settings = {f.name: getattr(experiment.settings, f.name) for f in fields(experiment.settings) if f.name != "seed"}
     settings["optimiser"] = describe(settings["optimiser"], arrays, "training.optimiser")
     settings["schedule"] = describe(settings["schedule"], arrays, "training.schedule")
+    settings["chooser"] = describe(settings["chooser"], arrays, "training.chooser")
     group = experiment.group
     content = {
         **recipe.model_dump(exclude_none=True, include={"title", "data", "simulate"}),

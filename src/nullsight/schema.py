@@ -1,8 +1,8 @@
 """The recipe as typed, torch-free models: what may be written in a TOML file, checked before anything heavy is loaded.
 
-A part (physics, noise, group, network, reconstructor, loss, optimiser, schedule) is a table with its ``name`` (from
-the package's table, or ``"module:Class"`` for a part of your own) and its constructor's arguments; those are checked
-against the constructor when the part is built. All other sections are checked here.
+A part (physics, noise, group, network, reconstructor, loss, optimiser, schedule, chooser) is a table with its ``name``
+(from the package's table, or ``"module:Class"`` for a part of your own) and its constructor's arguments; those are
+checked against the constructor when the part is built. All other sections are checked here.
 """
 
 import difflib
@@ -98,6 +98,7 @@ class TrainingSection(_Strict):
     checkpoint_minutes: Annotated[float, Field(gt=0)] = 5.0
     checkpoint_steps: Annotated[int, Field(gt=0)] | None = None
     evaluate_every: Annotated[int, Field(gt=0)] | None = None
+    chooser: Part = Part(name="held_out_total")
     patience: Annotated[int, Field(gt=0)] | None = None
     log_every: Annotated[int, Field(gt=0)] | None = None
     threads: Annotated[int, Field(gt=0)] | None = None

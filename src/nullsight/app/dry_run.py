@@ -12,10 +12,12 @@ from nullsight.app.fit_recipe import check_trainable
 from nullsight.app.prepare import Ready, prepare
 from nullsight.app.simulated_as import check_simulated
 from nullsight.data import MeasurementSet
+from nullsight.losses.base import Loss
 from nullsight.outcome import Outcome
 from nullsight.physics.base import Physics
 from nullsight.schema import Recipe
-from nullsight.training import Observer, train
+from nullsight.training import Chooser, Observer, train
+from nullsight.training.chooser import Looking
 from nullsight.training.held_out import See
 from nullsight.training.plan import LOOKS
 from nullsight.training.settings import Settings
@@ -73,6 +75,34 @@ class _Timed:
         return scores
 
 
+class _TimedChooser(Chooser):
+    """A chooser that notes how long a look of it takes."""
+
+    def __init__(self, chooser: Chooser) -> None:
+        self.chooser, self.seconds = chooser, 0.0
+
+    @property
+    def words(self) -> str:
+        return self.chooser.words
+
+    def key(self, loss: Loss) -> str | None:
+        return self.chooser.key(loss)
+
+    def check_patience(self, loss: Loss, held_out: MeasurementSet | None) -> None:
+        self.chooser.check_patience(loss, held_out)
+
+    def begin(self, data: MeasurementSet, held_out: MeasurementSet | None) -> Looking:
+        inner = self.chooser.begin(data, held_out)
+
+        def look(see: See) -> dict[str, float]:
+            begun = time.monotonic()
+            scores = inner(see)
+            self.seconds = time.monotonic() - begun
+            return scores
+
+        return look
+
+
 def dry_run(recipe: Recipe, root: Path) -> Outcome:
     """Take a few steps of the recipe's training and say what a whole run would take; nothing is written.
 
@@ -93,7 +123,8 @@ def dry_run(recipe: Recipe, root: Path) -> Outcome:
     glance = _Glance()
     watched = [_Timed(observer) for observer in ready.observers]
     # looks and lines wait, so that they are not taken for a part of the steps that are timed
-    settings = replace(ready.experiment.settings, evaluate_every=10**9, log_every=10**9, processes=1)
+    chooser = _TimedChooser(ready.experiment.settings.chooser)
+    settings = replace(ready.experiment.settings, evaluate_every=10**9, log_every=10**9, processes=1, chooser=chooser)
     with suppress(_EnoughError):
         train(
             ready.experiment.reconstructor,
@@ -106,7 +137,8 @@ def dry_run(recipe: Recipe, root: Path) -> Outcome:
             observers=watched,
             display=glance,
         )
-    return Outcome(tuple(_lines(ready, glance, glance.prepared - begun, sum(one.seconds for one in watched))))
+    looking = chooser.seconds + sum(one.seconds for one in watched)
+    return Outcome(tuple(_lines(ready, glance, glance.prepared - begun, looking)))
 
 
 def _lines(ready: Ready, glance: _Glance, preparation: float, looking: float) -> list[str]:

@@ -149,11 +149,15 @@ def _train(ready: Ready, folder: Path, *, resume: bool, start_from: Path | None)
     return Outcome(_said(run, below_dagger(run, ready.observers)))
 
 
+_SCORES = ("held_out/total", "chooser/predicted error", "observed/")
+
+
 def _said(run: Run, doubt: str | None) -> tuple[str, ...]:
     minutes = run.history[-1].get("minutes", 0.0) if run.history else 0.0
     lines = [f"trained {run.step} step{'s' * (run.step != 1)} in {minutes:.1f} minutes: {run.out}"]
-    scores = {k: v for line in run.history for k, v in line.items() if k.startswith(("held_out/total", "observed/"))}
+    scores = {k: v for line in run.history for k, v in line.items() if k.startswith(_SCORES)}
     lines += [f"  {name.partition('/')[2]}: {value:.4g}" for name, value in scores.items()]
+    lines.append(f"kept: the weights {run.kept}")
     lines += [] if doubt is None else [f"warning: {doubt}"]
     lines += [f"see it: nullsight report {run.out}", f"use it: nullsight reconstruct {run.out} new.npy -o images.npy"]
     return tuple(lines)

@@ -17,7 +17,7 @@ from nullsight.physics.base import Physics
 from nullsight.recipe import Experiment, load_recipe, write_down
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.schema import Recipe
-from nullsight.training import Display, Observer, Run, Settings, train
+from nullsight.training import Chooser, Display, Observer, Run, Settings, train
 from nullsight.training.settings import FREE
 from nullsight.types import InputError
 
@@ -37,6 +37,7 @@ def fit(
     held_out: Tensor | MeasurementSet | None = None,
     observers: Sequence[Observer] = (),
     noise: Noise | None = None,
+    chooser: Chooser | None = None,
     settings: Settings | None = None,
     initial: str | Path | None = None,
     resume: bool = False,
@@ -56,9 +57,11 @@ def fit(
             run: its parts must then be importable; None: nothing is written.
         seed: of the order of samples and of all draws; ``settings.seed`` where settings are given.
         truth: images, only for a loss that needs them.
-        held_out: measurements that are scored during training and choose the best weights.
+        held_out: measurements that are scored during training and choose the best weights, as ``chooser`` says.
         observers: see scores and touch nothing, such as the PSNR against a reference.
         noise: what the measurements carry, written into the run; None: noiseless.
+        chooser: which weights are kept, such as ``nullsight.trust.PredictedError(group, noise)``, which also chooses
+            without held-out measurements; None: that of ``settings``, by default the held-out loss.
         settings: everything else about the training.
         initial: a run whose weights to begin with.
         resume: go on with the interrupted run in ``out``, or lengthen it by a larger budget.
@@ -87,6 +90,8 @@ def fit(
         settings = Settings(seed=seed, minutes=minutes, epochs=epochs, steps=steps)
     elif any(value is not None for value in budget.values()):
         settings = replace(settings, minutes=minutes, epochs=epochs, steps=steps)
+    if chooser is not None:
+        settings = replace(settings, chooser=chooser)
     doubt = None if resume else nothing_to_learn(loss, data.physics)
     if doubt is not None:
         warnings.warn(doubt, NothingToLearn, stacklevel=2)

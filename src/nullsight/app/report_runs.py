@@ -36,12 +36,12 @@ from nullsight.report import (
     log_magnitude,
     plain,
     score_table,
-    trusted,
     write_report,
 )
 from nullsight.training import Run
 
 EXAMPLES = 4
+_COPIES, _TESTED = 20, 16  # fewer than there, so that a report takes no longer than its pictures
 _EXAMINED = 2  # images of which the report says what can be known without truth: nullsight diagnose RUN takes more
 
 
@@ -91,8 +91,15 @@ def content(scored: Scored, folders: Sequence[Path]) -> ReportContent:
         facts=facts(run, families(experiment), experiment.physics, folders[0]),
         recipe=recipe_text(recipe),
         diagnosis=lessons(experiment, scored.data),
-        trust=trusted(examine_run(Opened(run, experiment, recipe, scored.data, scored.source), images=_EXAMINED)),
+        trust=_known(Opened(run, experiment, recipe, scored.data, scored.source)),
     )
+
+
+def _known(opened: Opened) -> Diagnosed:
+    """Return what is known without truth; of what learns nothing, and may take minutes an image, the least of it."""
+    learned = opened.run.plan.steps > 0
+    copies, tested = (_COPIES, _TESTED) if learned else (0, 0)
+    return examine_run(opened, images=_EXAMINED, copies=copies, tested=tested)
 
 
 def lessons(experiment: Experiment, data: MeasurementSet) -> Diagnosed | None:
@@ -166,6 +173,11 @@ def charts(runs: dict[str, Run]) -> tuple[Chart, ...]:
     of_terms = curves(first.history, names)
     if of_terms:
         found.append(Chart("Loss terms, unweighted, and their weighted total", "step", "loss", of_terms, LogAxis()))
+    predicted = {k: k.partition("/")[2] for k in known if k.startswith("chooser/")}
+    of_choice = curves(first.history, predicted)
+    if of_choice:
+        title = "By what weights were chosen, without truth"
+        found.append(Chart(title, "step", "smaller is better", of_choice, LogAxis()))
     for key in observed:
         lines = tuple(c for name, run in runs.items() for c in curves(run.history, {key: name}, "minutes"))
         found.append(Chart(key.partition("/")[2], "minutes", "dB", lines))
@@ -186,6 +198,7 @@ def facts(
         ("minutes", f"{minutes_of(run):.2f}"),
         ("batch size", str(run.settings.batch_size)),
         ("seed", str(run.settings.seed)),
+        *([("weights kept", run.kept)] if run.plan.steps else []),
         ("weights", str(sum(p.numel() for p in run.reconstructor.parameters()))),
         ("intensity scale", f"{float(run.reconstructor.scale):.4g}"),
         ("finished", "yes" if run.finished else f"no; go on with {run.resume_line}"),

@@ -25,10 +25,12 @@ Advice = Callable[[LinearPhysics, FiniteGroup, Sight, Average], tuple[str, ...]]
 
 def advice(physics: LinearPhysics, group: Family, verdict: Verdict, sight: Sight, average: Average) -> tuple[str, ...]:
     """Return sentences about what would bring more into view; none where everything is."""
-    if verdict is Verdict.HOLDS or not isinstance(group, FiniteGroup):
+    if verdict is Verdict.HOLDS:
         return ()
     own = _ADVICE.get(type(physics))
-    return () if own is None else own(physics, group, sight, average)
+    if own is None or not isinstance(group, FiniteGroup):
+        return _ANY
+    return own(physics, group, sight, average)
 
 
 def candidates(physics: LinearPhysics, group: Family, limit: int) -> list[FiniteGroup]:
@@ -99,6 +101,7 @@ def _filtered(physics: LinearPhysics, group: FiniteGroup, sight: Sight, average:
     return ("vary the blur or the sampling from sample to sample, or use images at several scales",)
 
 
+_ANY = ("measure with another operator for each sample (masks, views, kernels): what one leaves out another may see",)
 _ADVICE: dict[type, Advice] = {
     ParallelBeamCT: _views,
     Inpainting: _pixels,

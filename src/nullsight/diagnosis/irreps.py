@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from nullsight.groups.base import Family, FiniteGroup, PointGroup, Trivial
+from nullsight.diagnosis.cyclic import cyclic_subgroup, fixed_pixels
+from nullsight.groups.base import Family, PointGroup, Trivial
 from nullsight.groups.reflections import Reflections
 from nullsight.groups.rotations import Dihedral, QuarterTurns, Rotations
 from nullsight.groups.shifts import Shifts
@@ -36,16 +37,18 @@ class Bounds:
     Tachella, Chen, Davies, "Sensing theorems for unsupervised learning in linear inverse problems", JMLR 24(39), 2023.
     ``m >= max c_j / s_j`` is necessary for every A: the block of N of an irreducible representation has side c and at
     most the rank m s. Where the group is cyclic and the set of images has the box-counting dimension k,
-    ``m > 2 k + max c_j + 1`` is enough for almost every A; without a group, but with G operators, ``m > k + n / G`` for
-    almost every choice of them (the same authors, "Unsupervised learning from incomplete measurements for inverse
-    problems", NeurIPS 2022). That holds for generic A, drawn at random. Masks, views and blurs are not generic.
+    ``m > 2 k + max c_j + 1`` is enough for almost every A; a set that is invariant to any other group is invariant to
+    its cyclic subgroups, so there c is that of the one which needs least. Without a group, but with G operators,
+    ``m > k + n / G`` is enough for almost every choice of them (the same authors, "Unsupervised learning from
+    incomplete measurements for inverse problems", NeurIPS 2022). That holds for generic A, drawn at random. Masks,
+    views and blurs are not generic.
 
     Attributes:
         irreps: of the group in the space of images.
         necessary: measurements that any operator needs.
-        sufficient: measurements that a generic operator needs at most, for models of ``dimension``; None: no dimension
-            is given, or nothing is proven for this group.
+        sufficient: measurements that a generic operator needs at most, for a set of ``dimension``; None: none is given.
         dimension: k of the set of images; None: not given.
+        cyclic: order of the cyclic subgroup by which they are enough; None: of several operators, without a group.
         exact: whether the transformations are a representation; interpolated ones are one approximately.
     """
 
@@ -53,6 +56,7 @@ class Bounds:
     necessary: int
     sufficient: int | None
     dimension: int | None
+    cyclic: int | None = None
     exact: bool = True
 
 
@@ -80,19 +84,12 @@ def bounds(group: Family, image_shape: Shape, dimension: int | None, *, operator
         if dimension is not None:
             enough = dimension + pixels // operators + 1  # the first m above k + n / G
         return Bounds(irreps, -(-pixels // operators), enough, dimension)
-    if dimension is not None and _cyclic_group(group):
-        enough = 2 * dimension + max(one.multiplicity for one in irreps) + 2  # the first m above 2 k + c + 1
+    inside = cyclic_subgroup(group, image_shape)
+    assert inside is not None
+    if dimension is not None:
+        enough = 2 * dimension + inside.multiplicity + 2  # the first m above 2 k + c + 1
     necessary = max(one.necessary for one in irreps)
-    return Bounds(irreps, necessary, enough, dimension, exact=group.action_error == 0)
-
-
-def _cyclic_group(group: Family) -> bool:
-    """Return whether one element generates the group, and exactly: shifts along two axes, if their counts allow it."""
-    if isinstance(group, Shifts):
-        counts = [size // step for size, step in zip(group.shape, group.steps, strict=True)]
-        return math.lcm(*counts) == group.order
-    known = isinstance(group, Trivial | QuarterTurns | Rotations)
-    return group.action_error == 0 and (known or (isinstance(group, FiniteGroup) and group.order == 2))
+    return Bounds(irreps, necessary, enough, dimension, inside.order, exact=group.action_error == 0)
 
 
 def _trivial(group: Family, shape: Shape) -> tuple[Irrep, ...]:
@@ -147,8 +144,7 @@ def _trace(group: PointGroup, g: int, shape: Shape) -> float:
     """
     matrix = group.matrix(torch.tensor([g]))[0]
     if bool((matrix - matrix.round()).abs().max() < 1e-9):  # moves pixels to pixels
-        pixels = torch.arange(1.0, math.prod(shape) + 1, dtype=torch.float64).reshape(1, *shape)
-        return float((group.act(torch.tensor([g]), pixels) == pixels).sum())
+        return fixed_pixels(group, torch.tensor([g]), shape)
     away = float(torch.linalg.det(torch.eye(2, dtype=torch.float64) - matrix).abs())
     return shape[0] * (1 / away if away > 1e-9 else shape[-1] / 2)
 

@@ -128,7 +128,7 @@ class Diagnosis:
             least = ", ".join(f"{one:.1e}" for one in self.residuals)
             lines.append(f"  invisible directions v that are drawn: |N v| / |v| = {least} of the largest")
         if self.bounds is not None:
-            lines.append("  " + _bounds(self.bounds, s.measured))
+            lines.append("  " + _bounds(self.bounds, s.measured, self.order))
         lines += [f"why: {one}" for one in self.why]
         lines += [f"what to do: {one}" for one in self.advice]
         if self.candidates:
@@ -143,12 +143,12 @@ class Diagnosis:
         return f"{samples}{'no finite group' if self.order is None else f'|G| = {self.order}'}"
 
 
-def _bounds(of: Bounds, measured: int) -> str:
+def _bounds(of: Bounds, measured: int, order: int | None) -> str:
     said = f"sensing theorems: any A needs m >= {'' if of.exact else 'about '}{of.necessary}"
     if of.sufficient is not None:
         said += f", and m >= {of.sufficient} is enough for a generic A and images of dimension {of.dimension}"
-    elif of.dimension is not None:
-        said += ", and what is enough is proven for cyclic groups alone"
+        if of.cyclic is not None and of.cyclic != order:
+            said += f" (it is proven for cyclic groups; by the subgroup of order {of.cyclic})"
     return f"{said}; m = {measured} (generic A is drawn at random; masks, views and blurs are not)"
 
 

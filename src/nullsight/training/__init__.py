@@ -1,6 +1,7 @@
 """Training: the loop of Algorithm 1, its plan, its checkpoints and what is left of it, a run."""
 
 from nullsight.training.checkpoint import Checkpoints
+from nullsight.training.chooser import Chooser, HeldOutTotal
 from nullsight.training.folders import new_run_folder
 from nullsight.training.held_out import Observer, TruthScore
 from nullsight.training.muon import Muon
@@ -13,15 +14,18 @@ from nullsight.training.train import train
 from nullsight.training.weights import load_weights, read_weights
 
 __all__ = [
+    "CHOOSERS",
     "OPTIMISERS",
     "SCHEDULES",
     "Adam",
     "AdamW",
     "Bar",
     "Checkpoints",
+    "Chooser",
     "Constant",
     "Cosine",
     "Display",
+    "HeldOutTotal",
     "Interrupted",
     "Muon",
     "Observer",
@@ -51,5 +55,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "steps": Steps,
     "cosine": Cosine,
 }
+
+CHOOSERS: dict[str, type[Chooser]] = {"held_out_total": HeldOutTotal}
 
 TABLE: dict[str, type] = {**OPTIMISERS, **SCHEDULES}

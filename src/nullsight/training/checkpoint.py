@@ -42,8 +42,13 @@ class Checkpoints:
 
     @property
     def best(self) -> Path | None:
-        """The folder of the checkpoint with the best held-out total, else of the newest; None before the first."""
-        return self._named("best") or self.last
+        """The folder of the checkpoint that was chosen, else of the newest; None before the first."""
+        return self.chosen or self.last
+
+    @property
+    def chosen(self) -> Path | None:
+        """The folder of the checkpoint that the run's chooser found best; None where it found none."""
+        return self._named("best")
 
     def write(self, step: int, files: dict[str, bytes], *, best: bool) -> None:
         """Write a checkpoint and point ``last`` (and ``best``) to it.

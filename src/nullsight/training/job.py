@@ -15,6 +15,7 @@ from nullsight.losses.base import Loss, WeightedSum
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend, computing_with
 from nullsight.training.checkpoint import Checkpoints
+from nullsight.training.chooser import nothing
 from nullsight.training.evidence import Samples
 from nullsight.training.held_out import Observer
 from nullsight.training.loop import Loop, go_through, stopped_early
@@ -123,10 +124,13 @@ class Job:
         held = None
         if self.held_out is not None:
             held = Samples(self.held_out, self.held_out_truth, backend, begin=begin, block=block)
+        looking = nothing  # one of several processes looks
+        if backend.rank == 0:
+            looking = settings.chooser.begin(samples.data, None if held is None else held.data)
         shown = Silent() if backend.rank else self.display or display_for(sys.stderr)  # one of several says it
         return Loop(
             settings, backend, State(f, terms, settings, backend), samples, held, self.observers, self.data.physics,
-            Order(len(self.data), settings.batch_size, settings.seed), shown, self.began,
+            Order(len(self.data), settings.batch_size, settings.seed), shown, self.began, looking,
         )  # fmt: skip
 
     def _take_chosen(self, loop: Loop, kept: dict[str, Tensor] | None) -> None:

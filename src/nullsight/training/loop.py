@@ -16,6 +16,7 @@ from nullsight.physics.base import Physics
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend
 from nullsight.training.checkpoint import Checkpoints
+from nullsight.training.chooser import Looking
 from nullsight.training.evidence import Blocks, Samples
 from nullsight.training.held_out import Observer, held_out_scores, untouched
 from nullsight.training.metrics_file import Metrics
@@ -43,6 +44,7 @@ class Loop:
     order: Order
     display: Display
     began: float
+    looking: Looking
 
     def prepare(self) -> None:
         """Let the terms of the loss get ready for the first step; what they use is not trained by it."""
@@ -98,7 +100,7 @@ class Loop:
         return self.samples.evidence(rows, draws, progress, state.f, state.smoothed, state.scale)
 
     def evaluate(self) -> dict[str, float]:
-        """Return the scores of held-out measurements and of the observers; nothing of the run changes."""
+        """Return the scores of held-out measurements, observers and the chooser; nothing of the run changes."""
         state = self.state
         scores: dict[str, float] = {}
         modules = [state.reconstructor, state.loss, *([] if state.averaging is None else [state.averaging.module])]
@@ -111,6 +113,7 @@ class Loop:
                 scores.update({f"held_out/{name}": value for name, value in found.items()})
             for observer in self.observers:
                 scores.update({f"observed/{name}": float(v) for name, v in observer(state.step, self.see).items()})
+            scores.update(self.looking(self.see))
         return scores
 
     def see(self, y: Tensor | MeasurementSet, physics: Physics | None = None) -> Tensor:
@@ -144,7 +147,7 @@ def go_through(
     """Take the planned steps, write metrics and checkpoints, and stop early where nothing gets better.
 
     Returns:
-        The weights of the best held-out total where nothing is written to a folder; else None.
+        The weights that the chooser found best where nothing is written to a folder; else None.
     """
     state, settings, backend = loop.state, loop.settings, loop.backend
     checkpoints = None if out is None else Checkpoints(out / "checkpoints")
@@ -199,9 +202,10 @@ def _look(loop: Loop, metrics: Metrics) -> bool:
     state = loop.state
     scores = loop.backend.from_first(loop.evaluate)
     better = False
-    if "held_out/total" in scores and state.loss.chooses:
-        better = scores["held_out/total"] < state.best
-        state.best = min(state.best, scores["held_out/total"])
+    score = scores.get(loop.settings.chooser.key(state.loss) or "")
+    if score is not None:
+        better = score < state.best
+        state.best = min(state.best, score)
         state.misses = 0 if better else state.misses + 1
     if scores and loop.backend.rank == 0:
         line = {"step": state.step, "minutes": round(loop.minutes(), 4), **scores}

@@ -24,8 +24,8 @@ class Run:
     """A training and what came of it.
 
     Attributes:
-        reconstructor: with the weights to use: averaged ones where the run averages, of the best held-out total where
-            it has held-out measurements, else the last.
+        reconstructor: with the weights to use: averaged ones where the run averages, those that the settings' chooser
+            found best (by held-out measurements unless they say otherwise), else the last.
         physics: the operator of the training data.
         settings: of the training.
         plan: what was decided before the first step.
@@ -56,6 +56,14 @@ class Run:
             Images ``(batch, *image_shape)`` on the CPU.
         """
         return reconstruct_all(self.reconstructor, y, physics or self.physics, batch_size, own=physics is not None)
+
+    @property
+    def kept(self) -> str:
+        """Which weights a run in a folder was left with, and why, in words."""
+        chosen = None if self.out is None else Checkpoints(self.out / "checkpoints").chosen
+        if chosen is None:
+            return "after the last step"
+        return f"of step {step_of(chosen)}, with the smallest {self.settings.chooser.words}"
 
     @property
     def resume_line(self) -> str:
@@ -93,10 +101,15 @@ def open_run(out: Path, reconstructor: Reconstructor, physics: Physics, settings
     if plan is None or last is None or best is None:
         raise InputError(f"expected a run with a checkpoint in {out}, but none is there: check the path")
     load_weights(chosen_weights(best), reconstructor)
-    step = int(last.name.split("-")[1])
+    step = step_of(last)
     history = read_metrics(out)
     stopped = any(line.get("stopped_early") and line["step"] == step for line in history)
     return Run(reconstructor.eval(), physics, settings, plan, step, stopped or step >= plan.steps, out, history)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return after which step a checkpoint was written."""
+    return int(checkpoint.name.split("-")[1])
 
 
 def chosen_weights(checkpoint: Path) -> Path:

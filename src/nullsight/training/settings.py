@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from nullsight.parts import arguments
+from nullsight.training.chooser import Chooser, HeldOutTotal
 from nullsight.training.optimisers import Adam, Optimiser
 from nullsight.training.schedules import Cosine, Schedule
 from nullsight.types import InputError
@@ -39,7 +40,8 @@ class Settings:
         checkpoint_minutes: minutes between checkpoints.
         checkpoint_steps: steps between checkpoints, besides; None: by minutes alone.
         evaluate_every: steps between looks at held-out measurements and observers; None: twenty times a run.
-        patience: stop after so many evaluations without a better held-out total; None: never.
+        chooser: says without truth which weights are best; those are kept.
+        patience: stop after so many evaluations without better weights, as the chooser finds; None: never.
         log_every: steps a line of ``metrics.jsonl`` is the mean of; None: chosen to give at most 1000 lines.
         threads: CPU threads of torch; None: as they are.
         accelerator: "auto", "cpu" or "cuda".
@@ -69,6 +71,7 @@ class Settings:
     checkpoint_minutes: float = 5.0
     checkpoint_steps: int | None = None
     evaluate_every: int | None = None
+    chooser: Chooser = field(default_factory=HeldOutTotal)
     patience: int | None = None
     log_every: int | None = None
     threads: int | None = None
@@ -104,6 +107,14 @@ class Settings:
 
 
 def _plain(value: object) -> Any:
+    if isinstance(value, HeldOutTotal):
+        return None  # as in the plans of runs from before there were others
+    if isinstance(value, Chooser):  # what its parts are made of is in the recipe
+        parts = {
+            k: v if v is None or isinstance(v, int | float | str) else type(v).__name__
+            for k, v in arguments(value).items()
+        }
+        return {"name": type(value).__name__, **parts}
     if isinstance(value, Optimiser | Schedule):
         return {"name": type(value).__name__, **{k: _plain(v) for k, v in arguments(value).items()}}
     if isinstance(value, list | tuple):

@@ -33,7 +33,7 @@ class State:
     Attributes:
         step: how many are done.
         minutes: spent until now.
-        best: the lowest held-out total so far; infinite before the first look.
+        best: the smallest number of the chooser so far; infinite before the first look.
         misses: looks since then.
         sums: of the values since the last line of metrics, by name, with the number of samples.
     """

@@ -47,8 +47,7 @@ def train(
         settings: how long and how.
         out: the run folder; None: nothing is written, and nothing can be resumed.
         truth: only for a loss that ``needs_truth``; one image a sample.
-        held_out: measurements that are scored and not trained on; their total chooses ``best`` and stops early,
-            where all terms of the loss can (``chooses``).
+        held_out: measurements that are scored and not trained on; the settings' chooser looks at them.
         held_out_truth: their truth, only for a loss that ``needs_truth``.
         observers: who looks at the run at every evaluation; their scores are written down and change nothing.
         initial: a checkpoint folder, a run folder or a weights file to start from (its intensity scale included).
@@ -66,13 +65,8 @@ def train(
     check_truth(loss, data, truth, "training measurements")
     if held_out is not None:
         check_truth(loss, held_out, held_out_truth, "held-out measurements")
-    if settings.patience is not None and held_out is None:
-        raise InputError("expected held-out measurements for early stopping, but none came: pass them or no patience")
-    if settings.patience is not None and not loss.chooses:
-        raise InputError(
-            "expected a loss whose held-out value says when to stop early, but that of a bank only says how consistent "
-            "f is with itself, and that of an unknown noise level moves with the level: leave patience out"
-        )
+    if settings.patience is not None:
+        settings.chooser.check_patience(loss, held_out)
     _check_folder(out, settings, resume=resume)
     job = Job(
         reconstructor, data, loss, settings, out, truth, held_out, held_out_truth, tuple(observers), initial, resume,

@@ -1,7 +1,9 @@
 """What can be known of a trained run without ground truth."""
 
+from nullsight.training.chooser import Chooser
 from nullsight.trust.bootstrap import Bootstrap, bootstrap, predict_errors
 from nullsight.trust.checks import Checks, Trust, check, examine
+from nullsight.trust.choosing import PredictedError
 from nullsight.trust.conformal import Calibration, calibrate, read_calibration, save_calibration
 from nullsight.trust.equivariance import Cycles, cycles
 from nullsight.trust.held_out import HeldOut, default_split, held_out_error
@@ -13,6 +15,7 @@ from nullsight.trust.split import Parts, measured_part, three_parts
 from nullsight.trust.uncertainty import Coverage, Uncertainty, coverage, measured_only
 
 __all__ = [
+    "CHOOSERS",
     "AngleRange",
     "Bootstrap",
     "Calibration",
@@ -25,6 +28,7 @@ __all__ = [
     "Invariance",
     "Parts",
     "Predicted",
+    "PredictedError",
     "Ranking",
     "Residuals",
     "Trust",
@@ -48,3 +52,5 @@ __all__ = [
     "save_calibration",
     "three_parts",
 ]
+
+CHOOSERS: dict[str, type[Chooser]] = {"predicted_error": PredictedError}

@@ -167,20 +167,17 @@ def rank(
     family = Trivial() if group is None else group
     x1 = [one.reconstruct(y, one.physics).to(y) for one in candidates]
     weights = torch.ones(len(names), dtype=torch.float64)
-    draws = Draws(seed, 0, tuple(range(len(y)))).repeat(transforms)
-    g = family.sample(draws.of("common virtual images"))
     found: list[Predicted] = []
     for _ in range(rounds):
         v = torch.stack([float(w) * x for w, x in zip(weights / weights.sum(), x1, strict=True)]).sum(0)
-        x2 = family.act(g, v.repeat(transforms, *[1] * (v.ndim - 1)))
-        task = _Task(v, x2, y, noise, hide, draws, seed)
+        task = task_of(v, y, noise, family, transforms=transforms, hide=hide, seed=seed)
         found = [task.predict(one, x) for one, x in zip(candidates, x1, strict=True)]
         weights = torch.tensor([10 ** (one.psnr / 10) for one in found], dtype=torch.float64)  # inverse squared errors
     return Ranking(tuple(sorted(found, key=lambda one: -one.psnr)), len(y), repr(family))
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
     """Common virtual images that every candidate has to reconstruct.
 
     Attributes:
@@ -229,6 +226,26 @@ class _Task:
         """Return the mean squared value for every image, over its transformed copies and entries."""
         squares = part.double().flatten(1).square().mean(1)
         return squares.reshape(-1, len(self.v)).mean(0)
+
+
+def task_of(
+    v: Image, y: Measurement, noise: Noise, group: Family, *, transforms: int, hide: Split | None, seed: int
+) -> Task:
+    """Return the task of virtual images ``T_g v``, the same for the same arguments.
+
+    Args:
+        v: images, as many as there are measurements.
+        y: measurements, ``(batch, *physics.measurement_shape)``.
+        noise: that they carry.
+        group: what transforms them.
+        transforms: of each image.
+        hide: what is shown where a part is left out.
+        seed: of transformations, noise and left-out entries.
+    """
+    draws = Draws(seed, 0, tuple(range(len(y)))).repeat(transforms)
+    g = group.sample(draws.of("common virtual images"))
+    x2 = group.act(g, v.repeat(transforms, *[1] * (v.ndim - 1)))
+    return Task(v, x2, y, noise, hide, draws, seed)
 
 
 def _misfit(physics: Physics, x: Image, y: Measurement) -> float:
