@@ -15,7 +15,7 @@ from nullsight.losses.base import Loss, WeightedSum
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.training.backend import Backend, computing_with
 from nullsight.training.checkpoint import Checkpoints
-from nullsight.training.chooser import nothing
+from nullsight.training.chooser import Looking, nothing
 from nullsight.training.evidence import Samples
 from nullsight.training.held_out import Observer
 from nullsight.training.loop import Loop, go_through, stopped_early
@@ -124,7 +124,7 @@ class Job:
         held = None
         if self.held_out is not None:
             held = Samples(self.held_out, self.held_out_truth, backend, begin=begin, block=block)
-        looking = nothing  # one of several processes looks
+        looking: Looking = nothing  # one of several processes looks
         if backend.rank == 0:
             looking = settings.chooser.begin(samples.data, None if held is None else held.data)
         shown = Silent() if backend.rank else self.display or display_for(sys.stderr)  # one of several says it
