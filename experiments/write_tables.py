@@ -106,10 +106,12 @@ ten test slices eight come from a person who has a slice in the training set too
         note="""Other processes disturbed the runs of the best design and of its twin: both planned 30 minutes
 and took 36.5 and 33.3; the second seed took 29.4. A run of that seed at an earlier commit was lost: its first network
 died, and a step in which it came back for an instant spoilt the other one; negative features pass its last layer since,
-and gradients far longer than usual are shortened. The paper's unit ("Equivariant Imaging", ICCV 2021) forgets the
-colour channels and is 4.77 dB lower; the paper's figures above are in true PSNR. The masked input has {mean:.2f} dB
-here, {paper:.2f} in that unit (the paper: 5.84). Least squares have no row of their own: for a mask they are `A_dagger
-y`. With the seen pixels put back exactly, measurement consistency has nothing left to learn from.""",
+and gradients far longer than usual are shortened.
+
+The paper's unit ("Equivariant Imaging", ICCV 2021) forgets the colour channels and is 4.77 dB lower; the paper's
+figures above are in true PSNR. The masked input has {mean:.2f} dB here, {paper:.2f} in that unit (the paper: 5.84).
+Least squares have no row of their own: for a mask they are `A_dagger y`. With the seen pixels put
+back exactly, measurement consistency has nothing left to learn from.""",
     ),
     "low_dose_ct": Beside(
         title=ROBUST,

@@ -47,7 +47,7 @@ def test_the_sentence_is_said_where_scores_are_below(run: Run, share: float) -> 
 
 
 def test_fit_warns_where_truth_shows_it_and_else_says_nothing(shell: Shell, tmp_path: Path) -> None:
-    wild = "training.optimiser={name='adam', learning_rate=3.0}"
+    wild = "training.optimiser={name='adam', learning_rate=0.3}"
     assert shell("fit", simulated(tmp_path), "-o", "wild", wild) == 0
     [line] = [one for one in shell.out.splitlines() if one.startswith("warning: the run's test PSNR")]
     assert "A_dagger y" in line and "test_truth" in line

@@ -184,6 +184,20 @@ def test_held_out_truth_scores_a_supervised_loss() -> None:
     assert run.history[-1]["held_out/total"] > 0
 
 
+def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:
+    class Edge(ToyConsistency):
+        """Has a finite value without a finite gradient, from the third step on."""
+
+        def forward(self, evidence: Evidence) -> Tensor:
+            value = super().forward(evidence)
+            return value if evidence.progress < 0.5 else value + (0 * evidence.x1).sum().sqrt()
+
+    with pytest.raises(InputError, match="finite weights after step 3"):
+        go(Settings(steps=4, checkpoint_steps=1), loss=Edge(), out=tmp_path)
+    last = Checkpoints(tmp_path / "checkpoints").last
+    assert last is not None and last.name == "step-000000002"
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     class Bad(ToyConsistency):
         def forward(self, evidence: Evidence) -> Tensor:

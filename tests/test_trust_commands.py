@@ -64,7 +64,7 @@ def test_runs_are_examined_and_ranked_without_truth(shell: Shell, tmp_path: Path
 
 
 def test_a_run_that_does_not_explain_noiseless_measurements_says_so(shell: Shell, tmp_path: Path) -> None:
-    wild = "training.optimiser={name='adam', learning_rate=3.0}"
+    wild = "training.optimiser={name='adam', learning_rate=0.3}"
     assert shell("fit", simulated(tmp_path), "--out", "wild", wild) == 0
     assert shell("diagnose", "wild") == 1
     assert shell.out.count("not explained") == 2, "in the summary and where the number is"

@@ -21,7 +21,7 @@ def below_dagger(run: Run, observers: Sequence[TruthScore]) -> str | None:
     inverse = replace(run, reconstructor=LinearInverse())
     for observer in observers:
         found, least = (observer(run.step, one.reconstruct)[observer.name] for one in (run, inverse))
-        if found < least:
+        if not found >= least:  # also where it is no number
             return (
                 f"the run's {observer.name} is {found:.2f} dB, below the {least:.2f} dB of A_dagger y (both against "
                 f"the recipe's test_truth, which is not trained on): train longer, or weigh the losses otherwise"

@@ -29,7 +29,7 @@ class Guard:
         >>> for norm in [2.0] * 20 + [2e6]:
         ...     guard.see(norm)
         >>> guard.shortened, round(guard.longest, 6)
-        (1, 10.988506)
+        (1, 10.975714)
     """
 
     factor: float

@@ -127,6 +127,14 @@ class Loop:
         """Return the minutes spent on this run, preparation and earlier lives included."""
         return self.state.minutes + (time.monotonic() - self.began) / 60
 
+    def check_weights(self) -> None:
+        """Refuse to keep weights that are not finite, as those of one step with too high a rate may be."""
+        if not all(bool(torch.isfinite(p).all()) for p in self.state.parameters()):
+            raise InputError(
+                f"expected finite weights after step {self.state.step}, but some are not: lower the learning rate; the "
+                f"last checkpoint is from before"
+            )
+
     def _note(self, values: dict[str, Tensor], count: int) -> None:
         for name, value in values.items():
             known = self.state.sums.setdefault(name, [0.0, 0.0])
@@ -169,6 +177,8 @@ def go_through(
         every = settings.checkpoint_steps
         due = time.monotonic() - written > settings.checkpoint_minutes * 60 or (every and state.step % every == 0)
         ends = last or caught or stopped_early(state, settings)
+        if due or better or ends:
+            loop.check_weights()
         if checkpoints is not None and backend.rank == 0 and (due or better or ends):
             _write(loop, metrics, checkpoints, best=better)
             written = time.monotonic()

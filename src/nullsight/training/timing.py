@@ -111,9 +111,10 @@ def tell_pace(loop: Loop, plan: Plan, steps: int, minutes: float) -> None:
         steps: taken since it began or went on.
         minutes: in which they were taken.
     """
-    if plan.budget[0] != "minutes" or plan.seconds_per_step is None or not steps:
+    budget = loop.settings.minutes
+    if budget is None or plan.seconds_per_step is None or not steps:
         return
-    found, budget = minutes * 60 / steps, plan.budget[1]
+    found = minutes * 60 / steps
     if loop.state.step >= plan.steps and found < plan.seconds_per_step / 2 and loop.minutes() < budget / 2:
         loop.display.note(
             f"steps took {found:.2g} seconds and not {plan.seconds_per_step:.2g} as timed before the first one (was "
