@@ -36,8 +36,7 @@ order and precision are settings of our training; DeepInverse's step has its def
 step of the design that reconstructs best, against the same step of DeepInverse: the mean over 8 passes through the
 data, in which every virtual problem is made anew and every image of the bank is judged once, and renewed where its
 rule allows it; on phantoms, for which total variation may stop earlier than for real slices. Its networks work at full
-resolution, which costs four times as much as on images folded to half their size and reconstructs better: its steps are
-dearer than the aim has them, and fewer of them are needed."""
+resolution, and a renewal makes four first images by total variation."""
 
 
 def unet_loop(size: int, width: int, depth: int, precision: str, channels_last: bool) -> tuple[Loop, int]:

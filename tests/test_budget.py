@@ -106,7 +106,7 @@ def test_steps_that_were_timed_too_slow_are_told(
 def test_getting_ready_again_counts_in_a_longer_budget(still: Callable[..., Still]) -> None:
     longer = still(Settings(minutes=5), had=2.0, ready=1.0)
     made = timing.lengthened_plan(longer, plan(0.25))
-    assert made.steps == 100 + 480 and made.budget == ("minutes", 5) and longer.state.misses == 0
+    assert made.steps == 100 + 240 and made.budget == ("minutes", 5) and longer.state.misses == 0
     short = still(Settings(minutes=2.5), had=2.0, ready=1.0)
     assert timing.lengthened_plan(short, plan(0.25)).steps == 101 and len(short.notes.told) == 1
     with pytest.raises(InputError, match=r"100 steps \(2.0 minutes\)"):

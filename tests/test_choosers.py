@@ -17,7 +17,7 @@ from nullsight.metrics import psnr, reference_peak
 from nullsight.noise.base import Noise
 from nullsight.physics.base import Physics
 from nullsight.training import Adam, Checkpoints, Chooser, Constant, Interrupted, Settings, Silent, train
-from nullsight.training.checkpoint import read_state
+from nullsight.training.checkpoint import STATE, read_state, state_to_bytes
 from nullsight.training.chooser import Looking
 from nullsight.training.held_out import See
 from nullsight.training.metrics_file import read_metrics
@@ -140,10 +140,15 @@ def test_a_run_goes_on_with_the_chooser_that_it_began_with(tmp_path: Path, first
         go(replace(OFTEN, steps=4, chooser=then), out=tmp_path, resume=True)
 
 
-def test_a_run_from_before_there_were_choosers_goes_on(tmp_path: Path) -> None:
+def test_a_run_from_before_there_were_choosers_and_guards_goes_on(tmp_path: Path) -> None:
     go(replace(OFTEN, steps=2), out=tmp_path)
     plan = Plan.read(tmp_path)
-    assert plan is not None and plan.trajectory.pop("chooser") is None
+    assert plan is not None and plan.trajectory.pop("chooser") is None and plan.trajectory.pop("clip_spikes") == 5.0
+    last = Checkpoints(tmp_path / "checkpoints").last
+    assert last is not None
+    rest = read_state(last / STATE)
+    del rest["guard"]
+    (last / STATE).write_bytes(state_to_bytes(rest))
     plan.write(tmp_path)
     assert go(replace(OFTEN, steps=4), out=tmp_path, resume=True).step == 4
 

@@ -8,7 +8,7 @@ the truth of test images: the share of the images' energy in the null space that
 the untrained network, and of the best linear estimate from the second moments of the measurements and the invariance
 alone.
 
-Run ``python experiments/forecast/forecast.py``: one to two minutes a row on two cores, an hour at most in all. Rows are
+Run ``python -m experiments.forecast.forecast``: one to two minutes a row on two cores, an hour at most in all. Rows are
 written to ``experiments/forecast/rows.json`` as they are done; run it again to go on.
 """
 

@@ -1,6 +1,6 @@
 """How far below the best of its looks a run is that keeps the weights that were chosen without ground truth.
 
-    python experiments/trust/choosing.py [--out results/trust/choosing.json]
+    python -m experiments.trust.choosing [--out results/trust/choosing.json]
 
 Small trainings are looked at many times. Every look is scored by the held-out total, by the predicted error and, for
 this comparison alone, with truth; one training serves all three, as looking changes nothing. What a run loses by
@@ -176,7 +176,7 @@ def study(plan: Plan, out: Path, cases: Sequence[str] = tuple(CASES)) -> Row:
             rows.append({"case": case, "seed": seed, **judged(trained(CASES[case], plan, seed))})
             found = {
                 "task": "keeping weights that were chosen without ground truth",
-                "command": "python experiments/trust/choosing.py",
+                "command": "python -m experiments.trust.choosing",
                 "date": time.strftime("%Y-%m-%d"),
                 "commit": commit(),
                 "plan": asdict(plan),

@@ -25,8 +25,8 @@ from nullsight.trust import (
 from nullsight.types import InputError
 
 COPIES = 50  # of each image in the bootstrap: they tell spreads to a tenth
-TESTED = 24  # images that the test of invariance looks at: as many as fit into the time that the copies take
-_TRANSFORMS = 3  # of each of them: 15 reconstructions in all
+TESTED = 24  # images that the test of invariance looks at
+_TRANSFORMS = 3  # of each of them: 15 reconstructions of each, in all
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,10 @@ def _tests(opened: Opened, tested: int, notes: list[str]) -> tuple[Invariance, .
     few = opened.few(tested)
     draws = Draws(opened.recipe.seed, 0, tuple(range(len(few))))
     found = []
-    for group in opened.families:
-        if isinstance(group, FiniteGroup) and not isinstance(group, Trivial):
+    for group in {repr(one): one for one in opened.families}.values():
+        if isinstance(group, Trivial):
+            continue
+        if isinstance(group, FiniteGroup):
             try:
                 found.append(
                     invariance(
@@ -119,6 +121,8 @@ def _tests(opened: Opened, tested: int, notes: list[str]) -> tuple[Invariance, .
                 )
             except InputError as reason:  # images whose orientation cannot be told
                 notes.append(f"whether images are invariant under {group!r} was not tested: {reason}")
+        else:
+            notes.append(f"whether images are invariant under {group!r} was not tested: it is no finite group")
     return tuple(found)
 
 
@@ -141,7 +145,7 @@ def _plain(found: Uncertainty) -> dict[str, Any]:
         "words": found.words,
         "whole": found.whole,
         "level": found.level,
-        "psnr": found.psnr.tolist(),
+        "psnr": [None if abs(one) == float("inf") else one for one in found.psnr.tolist()],
         "psnr_interval": ends,
         "half_width": widths,
     }

@@ -54,14 +54,15 @@ def check_simulated(recipe: Recipe, root: Path) -> None:
     section, data = recipe.simulate, recipe.data
     if section is None:
         return
-    train, test = settings_of(section, section.train), settings_of(section, section.test)
-    for name, wanted in ((data.measurements, train), (data.test_measurements, test)):
-        if name is not None:
-            _check_settings(place(name, root), wanted)
-            _check_parts(place(name, root), recipe, root)
-    for name, wanted in ((data.truth, train), (data.test_truth, test)):
-        if name is not None:
-            _check_settings(place(name, root), wanted)
+    named = [(data.measurements, data.truth, section.train)]
+    if section.test is not None:  # else no test files are simulated, and these are others
+        named.append((data.test_measurements, data.test_truth, section.test))
+    for measurements, truth, chosen in named:
+        for name in (measurements, truth):
+            if name is not None:
+                _check_settings(place(name, root), settings_of(section, chosen))
+        if measurements is not None:
+            _check_parts(place(measurements, root), recipe, root)
 
 
 def _check_settings(path: Path, wanted: dict[str, Any]) -> None:
@@ -91,5 +92,6 @@ def _check_parts(path: Path, recipe: Recipe, root: Path) -> None:
 def _otherwise(path: Path, what: str, there: str, here: str) -> str:
     return (
         f"expected {path} as the recipe simulates it, but it was simulated with {there} as {what} and the recipe says "
-        f"{here}: make it anew with nullsight simulate RECIPE --overwrite"
+        f"{here}: name another file in [data], leave [simulate] out, or make it anew with nullsight simulate RECIPE "
+        f"--overwrite"
     )

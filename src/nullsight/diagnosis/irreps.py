@@ -87,7 +87,8 @@ def bounds(group: Family, image_shape: Shape, dimension: int | None, *, operator
     inside = cyclic_subgroup(group, image_shape)
     assert inside is not None
     if dimension is not None:
-        enough = 2 * dimension + inside.multiplicity + 2  # the first m above 2 k + c + 1
+        # the first m above 2 k + c + 1; where that is more than there are pixels, as many as pixels
+        enough = min(2 * dimension + inside.multiplicity + 2, math.prod(image_shape))
     necessary = max(one.necessary for one in irreps)
     return Bounds(irreps, necessary, enough, dimension, inside.order, exact=group.action_error == 0)
 

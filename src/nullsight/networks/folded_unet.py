@@ -78,6 +78,8 @@ class FoldedUNet(Network):
             self.larger = nn.ModuleList(convolution(2 * w, 4 * w, 1, 2, bias=False) for w in widths[:-1])
             self.back = nn.ModuleList(_blocks(w, blocks) for w in widths[:-1])
             self.leave = convolution(width, fold**2 * outputs, 3, 2, bias=False)
+        # which function the weights are of: 2 since negative features reach the last layer; those of before lack it
+        self.register_buffer("revision", torch.tensor(2))
         self._draw()
 
     def forward(self, x: Image) -> Image:

@@ -43,7 +43,8 @@ class Samples:
         truth: ground truth, or None.
         backend: device and precision.
         begin: what reconstruction begins with, made of all samples now and kept; None: nothing is kept.
-        block: how many samples go through ``A_dagger`` at once; what f begins with is made of more of small ones.
+        block: how many samples go through ``A_dagger`` at once; what f begins with is made of as many as have
+            2^19 pixels together, where that is more.
     """
 
     def __init__(

@@ -93,7 +93,10 @@ class Loop:
     def _shorten(self) -> None:
         state, longest = self.state, min(self.settings.clip_norm or math.inf, self.state.guard.longest)
         self.backend.unscale(state.optimiser)
-        state.guard.see(float(torch.nn.utils.clip_grad_norm_(state.parameters(), longest)))
+        norm = torch.nn.utils.get_total_norm([p.grad for p in state.parameters() if p.grad is not None])
+        if float(norm) > longest:
+            torch.nn.utils.clip_grads_with_norm_(state.parameters(), longest, norm)
+        state.guard.see(float(norm))
 
     def _evidence(self, epoch: int, rows: Sequence[int], progress: float) -> Evidence:
         state, draws = self.state, Draws(self.settings.seed, epoch, tuple(rows))
@@ -131,8 +134,8 @@ class Loop:
         """Refuse to keep weights that are not finite, as those of one step with too high a rate may be."""
         if not all(bool(torch.isfinite(p).all()) for p in self.state.parameters()):
             raise InputError(
-                f"expected finite weights after step {self.state.step}, but some are not: lower the learning rate; the "
-                f"last checkpoint is from before"
+                f"expected finite weights after step {self.state.step}, but some are not: lower the learning rate; "
+                f"checkpoints are from before"
             )
 
     def _note(self, values: dict[str, Tensor], count: int) -> None:
@@ -145,7 +148,7 @@ class Loop:
         if not math.isfinite(float(total.detach())):
             raise InputError(
                 f"expected a finite loss, but it is {float(total.detach())} at step {self.state.step + 1}: lower the "
-                f"learning rate or set clip_norm; the last checkpoint is from before"
+                f"learning rate or set clip_norm; checkpoints are from before"
             )
 
 

@@ -20,10 +20,10 @@ class Muon(Optimiser):
     """Momentum whose matrices are brought near the closest orthogonal one before each step; Adam for all vectors.
 
     A kernel ``(out, in, k, k)`` is the matrix ``(out, in k k)`` that it multiplies patches by. Every direction of a
-    weight moves alike, however small its gradient; a matrix whose gradient is zero stays. Jordan et al., "Muon: an
-    optimizer for hidden layers in neural networks", 2024; steps of tall matrices are longer by the root of their aspect
-    ratio, as there. Biases, norms and step lengths are moved by Adam. The learning rate means another thing than
-    Adam's: 0.01 is a common start.
+    weight moves alike, however small its gradient; a matrix whose gradient is zero only shrinks by the decay. Jordan et
+    al., "Muon: an optimizer for hidden layers in neural networks", 2024; steps of tall matrices are longer by the root
+    of their aspect ratio, as there. Biases, norms and step lengths are moved by Adam. The learning rate means another
+    thing than Adam's: 0.01 is a common start.
 
     Args:
         learning_rate: of the matrices, before the schedule, > 0.

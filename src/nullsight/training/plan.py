@@ -88,9 +88,12 @@ def steps_in(minutes: float, seconds_per_step: float) -> int:
 
 
 def check_continuation(plan: Plan, trajectory: dict[str, Any]) -> None:
-    """Raise an :class:`InputError` where the settings differ from the run's in more than its length."""
+    """Raise an :class:`InputError` where the settings differ from the run's in more than its length.
+
+    A setting that its plan does not have is one that there was not when it began: it goes on with the new one.
+    """
     for name, value in trajectory.items():
-        before = plan.trajectory.get(name)
+        before = plan.trajectory.get(name, value)
         if before != value:
             raise InputError(
                 f"expected the run's own settings to resume it, with {name} {before!r}, but {value!r} came: only its "

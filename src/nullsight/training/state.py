@@ -108,7 +108,7 @@ class State:
             self.optimiser.load_state_dict(rest["optimiser"])
             self.loss.load_state_dict(captured["loss"])
             self.opponents.load_state_dict(rest["opponents"])
-            self.guard.load_state_dict(rest["guard"])
+            self.guard.load_state_dict(rest.get("guard", self.guard.state_dict()))  # none in runs from before it
             self.backend.load_scaler_state(rest["scaler"])
             self.step, self.minutes = int(rest["step"]), float(rest["minutes"])
             self.best, self.misses = float(rest["best"]), int(rest["misses"])

@@ -20,9 +20,7 @@ def plan_for(loop: Loop, trajectory: dict[str, Any]) -> tuple[Plan, dict[str, fl
     one step is planned, and the display says so.
     """
     settings, backend = loop.settings, loop.backend
-    before = time.monotonic()
-    scores = backend.from_first(loop.evaluate)
-    look = time.monotonic() - before
+    scores, look = _timed_look(loop)
     steps, seconds = planned_steps(settings, loop.order.per_epoch), None
     if steps is None:
         seconds = seconds_per_step(loop, settings.budget[1])
@@ -40,7 +38,8 @@ def plan_for(loop: Loop, trajectory: dict[str, Any]) -> tuple[Plan, dict[str, fl
 def lengthened_plan(loop: Loop, plan: Plan) -> Plan:
     """Return the plan of a run that goes on with another budget, which counts from the run's beginning.
 
-    Of minutes the run has had those up to its last checkpoint and those of getting ready to go on.
+    Of minutes the run has had those up to its last checkpoint and those of getting ready to go on. A step is timed
+    anew: the machine may do other work than it did then.
 
     Raises:
         InputError: the run is beyond that budget already.
@@ -49,7 +48,9 @@ def lengthened_plan(loop: Loop, plan: Plan) -> Plan:
     steps, seconds = planned_steps(settings, loop.order.per_epoch), plan.seconds_per_step
     name, value = settings.budget
     if steps is None:
-        seconds = seconds or seconds_per_step(loop, value)
+        seconds = seconds_per_step(loop, value) + _timed_look(loop)[1] / (
+            settings.evaluate_every or plan.evaluate_every
+        )
         steps = state.step + (_steps_left(loop, value, 0.0, seconds) if value > state.minutes else -1)
     if steps < state.step:
         raise InputError(
@@ -67,6 +68,13 @@ def lengthened_plan(loop: Loop, plan: Plan) -> Plan:
     )
     decided: Plan = loop.backend.from_first(lambda: longer)
     return decided
+
+
+def _timed_look(loop: Loop) -> tuple[dict[str, float], float]:
+    """Return the scores of this moment and the seconds that they took."""
+    before = time.monotonic()
+    scores: dict[str, float] = loop.backend.from_first(loop.evaluate)
+    return scores, time.monotonic() - before
 
 
 def seconds_per_step(loop: Loop, minutes: float) -> float:
@@ -93,7 +101,7 @@ def _steps_left(loop: Loop, minutes: float, looks: float, seconds: float) -> int
         loop.display.note(
             f"getting ready and looking at the run take all of its {minutes:g} minutes: one step is taken; give it more"
         )
-    elif steps < loop.order.per_epoch:
+    elif loop.state.step + steps < loop.order.per_epoch:
         loop.display.note(
             f"a step takes {seconds:.2g} seconds, so what is left of {minutes:g} minutes is less than one pass over "
             f"the data ({steps} of {loop.order.per_epoch} steps), and little is learned: give it more minutes, or "
@@ -118,6 +126,6 @@ def tell_pace(loop: Loop, plan: Plan, steps: int, minutes: float) -> None:
     if loop.state.step >= plan.steps and found < plan.seconds_per_step / 2 and loop.minutes() < budget / 2:
         loop.display.note(
             f"steps took {found:.2g} seconds and not {plan.seconds_per_step:.2g} as timed before the first one (was "
-            f"the machine busy then?), so {loop.minutes():.2g} of {budget:g} minutes are used: go on with "
-            f"nullsight fit --resume RUN training.minutes={budget:g}"
+            f"the machine busy then?), so {loop.minutes():.2g} of {budget:g} minutes are used: train again, "
+            f"or go on with more minutes, for which a step is timed anew"
         )

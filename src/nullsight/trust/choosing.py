@@ -10,7 +10,7 @@ from nullsight.groups.base import Family
 from nullsight.losses.base import Loss
 from nullsight.noise.base import Noise
 from nullsight.noise.unknown import UnknownNoise
-from nullsight.physics.base import LinearPhysics
+from nullsight.physics.base import LinearPhysics, like
 from nullsight.physics.splits import Split, measured_entries
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.fits import Exact, Fit, Penalised, Within
@@ -105,6 +105,7 @@ class PredictedError(Chooser):
         """Make the images of the task and return what predicts the error on them, with its two parts."""
         several = data if held_out is None else held_out
         few = several.take(range(min(self.images, len(several))))
+        few = MeasurementSet(few.y.to(like(few.physics)), few.physics, few.names)  # only the operator is there already
         reference = _total_variation(few, self.noise) if self.reference is None else self.reference
         v = reconstruct_all(reference, few, few.physics, len(few), own=False).to(few.y)
         task = task_of(
