@@ -81,6 +81,7 @@ def test_a_budget_that_preparation_takes_whole_is_told(still: Callable[..., Stil
 
 def test_a_plan_of_less_than_a_pass_over_the_data_is_told(still: Callable[..., Still]) -> None:
     fresh = still(Settings(minutes=1, evaluate_every=1), ready=0.95)
+    fresh.state.step = 0
     assert timing.plan_for(fresh, {})[0].steps == 6
     assert [note.count("(6 of 10 steps)") for note in fresh.notes.told] == [1]
 

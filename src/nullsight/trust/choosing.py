@@ -10,7 +10,7 @@ from nullsight.groups.base import Family
 from nullsight.losses.base import Loss
 from nullsight.noise.base import Noise
 from nullsight.noise.unknown import UnknownNoise
-from nullsight.physics.base import LinearPhysics, like
+from nullsight.physics.base import LinearPhysics, Physics, like
 from nullsight.physics.splits import Split, measured_entries
 from nullsight.reconstructors.base import Reconstructor
 from nullsight.reconstructors.fits import Exact, Fit, Penalised, Within
@@ -20,7 +20,7 @@ from nullsight.training.chooser import Chooser, Looking
 from nullsight.training.held_out import See
 from nullsight.training.run import reconstruct_all
 from nullsight.trust.score import Candidate, Predicted, task_of
-from nullsight.types import InputError
+from nullsight.types import InputError, Measurement
 
 KEY = "chooser/predicted error"
 _ITERATIONS = 300  # of total variation, whose images need not be exact to be a task
@@ -105,7 +105,7 @@ class PredictedError(Chooser):
         """Make the images of the task and return what predicts the error on them, with its two parts."""
         several = data if held_out is None else held_out
         few = several.take(range(min(self.images, len(several))))
-        few = MeasurementSet(few.y.to(like(few.physics)), few.physics, few.names)  # only the operator is there already
+        few = MeasurementSet(_beside(few.physics, few.y), few.physics, few.names)  # only the operator is there already
         reference = _total_variation(few, self.noise) if self.reference is None else self.reference
         v = reconstruct_all(reference, few, few.physics, len(few), own=False).to(few.y)
         task = task_of(
@@ -116,6 +116,12 @@ class PredictedError(Chooser):
             return _scores(task.predict(Candidate("f", see, few.physics), see(few.y, few.physics).to(few.y)))
 
         return look
+
+
+def _beside(physics: Physics, y: Measurement) -> Measurement:
+    """Return measurements where the operator is, in its precision if it has one."""
+    precise = any(one.is_floating_point() for one in physics.buffers())
+    return y.to(like(physics) if precise else like(physics, y.dtype))
 
 
 def _scores(found: Predicted) -> dict[str, float]:
