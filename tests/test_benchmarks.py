@@ -117,7 +117,10 @@ def test_the_page_is_written_with_the_race_where_it_was_run(tmp_path):
     files = ["--results", str(tmp_path / "benchmarks.json"), "--page", str(tmp_path / "page.md")]
     write_page.main([*files, "--race", str(tmp_path / "race.json")])
     assert "Time to quality" not in (tmp_path / "page.md").read_text()
-    sides = [{"name": "ours", "about": "a recipe"}, {"name": "theirs", "about": "another"}]
+    sides = [
+        {"name": "ours", "about": "a recipe", "looks": [{"minutes": 1.5, "psnr": 11.0}]},
+        {"name": "theirs", "about": "another"},
+    ]
     words = ("task", "minutes_count", "psnr", "machine", "date", "commit")
     race = {"sides": sides, "found": ["ours reached it"], "goal_db": 12.5, **{word: f"<{word}>" for word in words}}
     (tmp_path / "race.json").write_text(json.dumps(race))
@@ -125,7 +128,7 @@ def test_the_page_is_written_with_the_race_where_it_was_run(tmp_path):
     text = (tmp_path / "page.md").read_text()
     assert "- ours: a recipe\n- theirs: another\n" in text and "- ours reached it" in text and "(race.svg)" in text
     assert all(f"<{word}>" in text for word in words)
-    assert "The goal, 12.5 dB, is" in text
+    assert "The goal, 12.5 dB, is" in text and "has 11.0 dB after\n1.50 minutes" in text
 
 
 def test_the_committed_page_is_the_one_made_from_the_committed_results(tmp_path):
