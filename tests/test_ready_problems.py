@@ -81,6 +81,8 @@ def test_frames_turn_the_operator_and_leave_the_image(ready: int, many: bool) ->
         assert torch.allclose(operators[0][k].A(x), operators[0][0].A(Roll().act(g[None], x)))
     if ready:
         assert loss.problems is not None
+        assert (loss.problems.frames == loss.problems.frames[:, :1]).all(), "those of one sample share their operator"
+        assert (loss.problems.images[:, 0] == loss.problems.images[:, 1]).all(), "and have the image as it is"
         which = loss.problems.frames[range(BATCH), loss.problems.turn(given.ids, 0)]
     else:
         which = 1 + given.draws.of("operator frame").integers(3)

@@ -118,6 +118,10 @@ class Draws:
         tiled = tuple(c + top * k for k in range(times) for c in copies)
         return Draws(self.seed, self.epoch, self.ids * times, tiled)
 
+    def first(self) -> "Draws":
+        """Return the draws of the first copies: the same for all rows of one sample."""
+        return Draws(self.seed, self.epoch, self.ids)
+
     def later(self, times: int = 1) -> "Draws":
         """Return the draws of a batch tiled ``times`` times, other copies than this one: a random f draws anew."""
         batch = len(self.ids)

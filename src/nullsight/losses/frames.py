@@ -81,8 +81,12 @@ class OperatorFrames:
         return several(own, torch.arange(len(own)))
 
     def draw(self, v: Image, draws: Draws) -> tuple[Image, Tensor]:
-        """Return images and operators' numbers of new problems, one a row."""
-        which = 1 + draws.of("operator frame").integers(self.count)
+        """Return images and operators' numbers of new problems, one a row.
+
+        Copies of one sample share their operator, with which they are then measured and solved in one batch: products
+        with a matrix cost several times less there than one by one. Their images differ by ``images``.
+        """
+        which = 1 + draws.first().of("operator frame").integers(self.count)
         if self.images is None:
             return v, which
         return self.images.act(self.images.sample(draws.of("image in its frame")), v), which

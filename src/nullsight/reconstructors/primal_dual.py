@@ -5,15 +5,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from nullsight.draws import Draws
-from nullsight.linalg import inner, largest_eigenvalue
-from nullsight.physics.base import LinearPhysics
-from nullsight.physics.ensembles import white
+from nullsight.linalg import inner
+from nullsight.physics.weighed_spectra import of_normal_map, of_weighting
 from nullsight.reconstructors.problems import Problem, Solution, along
 from nullsight.types import Image, InputError, Map
 
 _SHARE = 0.25  # of the step along A, given up for the step of errors: (a + b)^2 <= (1 + t) a^2 + (1 + 1/t) b^2
-_SPARE = 1.02  # norms by Lanczos are up to 1 % low
 _SPREAD = 20.0  # the largest eigenvalue is taken to be at most so many times the mean one
 _FLOOR = 0.01  # of the image's size: keeps constant images, whose K x vanishes, from being compared with nothing
 
@@ -166,28 +163,18 @@ class _State:
 def _begin(problem: Problem, start: Image, method: PrimalDual) -> _State:
     physics, free = problem.physics, problem.fit.allows_error
     weigh, norm = problem.weighting.of(physics), problem.regulariser.bound(physics.image_shape)
-    mean, top = _eigenvalues(lambda v: physics.A_adjoint(weigh(physics.A(v))), physics, physics.image_shape, start)
-    rho = method.data_step / torch.maximum(mean, top / _SPREAD)
-    tau = 1 / (method.sigma * norm + (1 + _SHARE if free else 1) * rho * top)
+    normal = of_normal_map(physics, problem.weighting, start)
+    rho = method.data_step / torch.maximum(normal.mean, normal.top / _SPREAD)
+    tau = 1 / (method.sigma * norm + (1 + _SHARE if free else 1) * rho * normal.top)
     tau_e = torch.ones_like(rho)
     if free:
-        _, of_errors = _eigenvalues(weigh, physics, physics.measurement_shape, start)
-        tau_e = 1 / ((1 + 1 / _SHARE) * rho * of_errors)
+        tau_e = 1 / ((1 + 1 / _SHARE) * rho * of_weighting(physics, problem.weighting, start).top)
     scale = along(problem.scale, start)
     x = problem.constraint.project(start * scale) / scale
     kx, ax = problem.regulariser.analyse(x), physics.A(x).clone()
     nothing = torch.zeros_like
     e = problem.y - ax if free else nothing(ax)
     return _State(problem, weigh, tau, tau_e, rho, x, e, nothing(kx), nothing(ax), kx, ax, nothing(x))
-
-
-def _eigenvalues(apply: Map, physics: LinearPhysics, shape: tuple[int, ...], like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean and the largest eigenvalue, ``(operators,)`` each."""
-    # every operator sees the same vector, so that no sample depends on its place in the batch
-    start = white(shape, Draws(0, 0, (0,) * (physics.samples or 1)).of("primal-dual norm")).to(like)
-    tiny = torch.finfo(like.dtype).tiny
-    mean = (inner(start, apply(start)) / inner(start, start)).flatten()
-    return mean.clamp_min(tiny), (_SPARE * largest_eigenvalue(apply, start)).clamp_min(tiny)
 
 
 def _size(value: Tensor) -> Tensor:
