@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nullsight.physics import Inpainting, ParallelBeamCT
+from nullsight.physics.linearized import WhitenedWeighed
 from nullsight.physics.weighed_spectra import of_normal_map, of_weighting
 from nullsight.physics.weightings import Unweighed, WhereKnown
 
@@ -52,3 +53,15 @@ def test_there_is_one_for_each_sample_where_operators_differ() -> None:
     found = of_normal_map(Inpainting((1, 2, 3), keep), WhereKnown(), torch.zeros(0))
     assert found.top.shape == found.mean.shape == (2,)
     assert torch.allclose(found.top, torch.tensor([1.02, 1.02])) and float(found.mean[0]) == pytest.approx(1.0)
+
+
+def test_a_whitened_operator_weighs_as_the_one_behind_it() -> None:
+    physics, like = ParallelBeamCT((1, 12, 12), 8), torch.zeros(0)
+    roots = torch.rand(3, *physics.measurement_shape, generator=torch.Generator().manual_seed(0))
+    whitened = WhitenedWeighed(physics, roots)
+    found, plain = of_weighting(whitened, WhereKnown(), like), of_weighting(physics, WhereKnown(), like)
+    assert torch.equal(found.top, plain.top) and found.top.shape == (1,)
+    normal = of_normal_map(whitened, WhereKnown(), like)
+    for one, top in zip(roots, normal.top, strict=True):
+        alone = of_normal_map(WhitenedWeighed(physics, one[None]), WhereKnown(), like)
+        assert float(top) == pytest.approx(float(alone.top), rel=1e-5)

@@ -10,6 +10,7 @@ from nullsight.linalg import inner, largest_eigenvalue
 from nullsight.physics.base import LinearPhysics
 from nullsight.physics.ensembles import white
 from nullsight.physics.least_squares import Weighs
+from nullsight.physics.linearized import WhitenedWeighed
 from nullsight.physics.weightings import Weighting
 from nullsight.types import Map
 
@@ -40,25 +41,40 @@ def of_normal_map(physics: LinearPhysics, weighting: Weighting, like: Tensor) ->
     """
     weigh = weighting.of(physics)
     apply: Map = lambda v: physics.A_adjoint(weigh(physics.A(v)))  # noqa: E731
-    own = isinstance(physics, Weighs) and weigh == physics.weigh
+    return _once("normal", apply, physics.image_shape, physics, _owns(physics, weigh), like)
+
+
+def of_weighting(physics: LinearPhysics, weighting: Weighting, like: Tensor) -> Eigenvalues:
+    """Return those of W, in the precision and on the device of ``like``; found once for each operator.
+
+    An operator whose measurements are whitened weighs them as the one behind it does, whatever the factors are.
+    """
+    weigh = weighting.of(physics)
+    own = _owns(physics, weigh)
+    inner = physics.physics if own and isinstance(physics, WhitenedWeighed) else physics
+    return _once("weighting", weigh, inner.measurement_shape, inner, own, like)
+
+
+def _owns(physics: LinearPhysics, weigh: Map) -> bool:
+    return isinstance(physics, Weighs) and weigh == physics.weigh
+
+
+def _once(
+    name: str, apply: Map, shape: tuple[int, ...], physics: LinearPhysics, own: bool, like: Tensor
+) -> Eigenvalues:
     # another weighting may be of anything, and operators that differ from sample to sample rarely come again
     if not own or physics.samples is not None:
-        return _eigenvalues(apply, physics, physics.image_shape, like)
-    known = physics._cached(f"eigenvalues, {like.dtype}, {like.device}")
+        return _eigenvalues(apply, shape, physics.samples or 1, like)
+    known = physics._cached(f"eigenvalues of {name}, {like.dtype}, {like.device}")
     if not known:
-        found = _eigenvalues(apply, physics, physics.image_shape, like)
+        found = _eigenvalues(apply, shape, 1, like)
         known.update(mean=float(found.mean), top=float(found.top))
     return Eigenvalues(like.new_tensor([known["mean"]]), like.new_tensor([known["top"]]))
 
 
-def of_weighting(physics: LinearPhysics, weighting: Weighting, like: Tensor) -> Eigenvalues:
-    """Return those of W, in the precision and on the device of ``like``."""
-    return _eigenvalues(weighting.of(physics), physics, physics.measurement_shape, like)
-
-
-def _eigenvalues(apply: Map, physics: LinearPhysics, shape: tuple[int, ...], like: Tensor) -> Eigenvalues:
+def _eigenvalues(apply: Map, shape: tuple[int, ...], samples: int, like: Tensor) -> Eigenvalues:
     # every operator sees the same vector, so that no sample depends on its place in the batch
-    start = white(shape, Draws(0, 0, (0,) * (physics.samples or 1)).of("primal-dual norm")).to(like)
+    start = white(shape, Draws(0, 0, (0,) * samples).of("primal-dual norm")).to(like)
     tiny = torch.finfo(like.dtype).tiny
     mean = (inner(start, apply(start)) / inner(start, start)).flatten()
     top = _SPARE * largest_eigenvalue(apply, start)
