@@ -81,14 +81,27 @@ def test_frames_turn_the_operator_and_leave_the_image(ready: int, many: bool) ->
         assert torch.allclose(operators[0][k].A(x), operators[0][0].A(Roll().act(g[None], x)))
     if ready:
         assert loss.problems is not None
-        assert (loss.problems.frames == loss.problems.frames[:, :1]).all(), "those of one sample share their operator"
-        assert (loss.problems.images[:, 0] == loss.problems.images[:, 1]).all(), "and have the image as it is"
+        assert (loss.problems.images[:, 0] == loss.problems.images[:, 1]).all(), "the image as it is"
+        assert (loss.problems.frames[:, 0] != loss.problems.frames[:, 1]).any(), "so that operators make the difference"
         which = loss.problems.frames[range(BATCH), loss.problems.turn(given.ids, 0)]
     else:
         which = 1 + given.draws.of("operator frame").integers(3)
     assert which.unique().numel() > 1 and bool((which > 0).all())
     errors = [f(operators[i][k].A(images[[i]]), operators[i][k]) - images[[i]] for i, k in enumerate(which.tolist())]
     assert torch.allclose(loss(given), (torch.cat(errors) ** 2).mean() / given.scale**2)
+
+
+def test_problems_of_one_sample_share_their_operator_where_images_are_turned_too() -> None:
+    given, images = evidence(), randn(BATCH, 1, N, seed=9)
+    frames = OperatorFrames(Roll(), Roll(), count=5)
+    loss = filled(BankEquivariance(Roll(), images, every=3, ready=3, frames=frames), given)
+    assert loss.problems is not None
+    which = loss.problems.frames
+    assert (which == which[:, :1]).all() and which.unique().numel() > 1
+    assert (loss.problems.images != loss.problems.images[:, :1]).any()
+    for i in range(BATCH):
+        physics = frames.operator(given.physics, int(which[i, 0]))
+        assert torch.allclose(loss.problems.measurements[i], physics.A(loss.problems.images[i]))
 
 
 def test_frames_take_the_place_of_turned_images_from_their_moment_on() -> None:

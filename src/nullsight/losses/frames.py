@@ -83,10 +83,11 @@ class OperatorFrames:
     def draw(self, v: Image, draws: Draws) -> tuple[Image, Tensor]:
         """Return images and operators' numbers of new problems, one a row.
 
-        Copies of one sample share their operator, with which they are then measured and solved in one batch: products
-        with a matrix cost several times less there than one by one. Their images differ by ``images``.
+        Copies of one sample share their operator where ``images`` makes them differ: they are then measured and solved
+        in one batch, and products with a matrix cost several times less there than one by one.
         """
-        which = 1 + draws.first().of("operator frame").integers(self.count)
+        drawn = draws if self.images is None else draws.first()
+        which = 1 + drawn.of("operator frame").integers(self.count)
         if self.images is None:
             return v, which
         return self.images.act(self.images.sample(draws.of("image in its frame")), v), which

@@ -31,7 +31,14 @@ class Eigenvalues:
 
 
 def of_normal_map(physics: LinearPhysics, weighting: Weighting, like: Tensor) -> Eigenvalues:
-    """Return those of ``A^T W A``, in the precision and on the device of ``like``; found once for each operator.
+    """Return those of ``A^T W A``.
+
+    Found once for an operator that serves every sample and whose own weighting W is, else at every call.
+
+    Args:
+        physics: the operator.
+        weighting: W.
+        like: of the precision and on the device that are asked for.
 
     Example:
         >>> from nullsight.physics import Hadamard
@@ -45,14 +52,14 @@ def of_normal_map(physics: LinearPhysics, weighting: Weighting, like: Tensor) ->
 
 
 def of_weighting(physics: LinearPhysics, weighting: Weighting, like: Tensor) -> Eigenvalues:
-    """Return those of W, in the precision and on the device of ``like``; found once for each operator.
+    """Return those of W; arguments and how often they are found as in :func:`of_normal_map`.
 
     An operator whose measurements are whitened weighs them as the one behind it does, whatever the factors are.
     """
     weigh = weighting.of(physics)
     own = _owns(physics, weigh)
-    inner = physics.physics if own and isinstance(physics, WhitenedWeighed) else physics
-    return _once("weighting", weigh, inner.measurement_shape, inner, own, like)
+    behind = physics.physics if own and isinstance(physics, WhitenedWeighed) else physics
+    return _once("weighting", weigh, behind.measurement_shape, behind, own, like)
 
 
 def _owns(physics: LinearPhysics, weigh: Map) -> bool:
