@@ -147,7 +147,7 @@ def test_stored_and_computed_weights_are_the_same() -> None:
         assert relative(getattr(computed.projector, kind)(rows), getattr(stored.projector, kind)(rows)) < 1e-6
     assert_adjoint(computed, dtype=torch.float32)
     assert_adjoint(computed, dtype=torch.float64)
-    rows = stored.projector.rays.rows_weight.numel() + stored.projector.views.rows_weight.numel()
+    rows = stored.projector.rays.weights + stored.projector.views.rows.weight.numel()
     assert rows <= stored.projector.geometry.most_weights()
 
 

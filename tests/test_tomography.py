@@ -4,6 +4,8 @@ import copy
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from math import hypot
 
 import numpy as np
@@ -13,10 +15,11 @@ from skimage.transform import radon
 
 from nullsight.contracts.physics import assert_adjoint
 from nullsight.draws import Draws
-from nullsight.physics import ParallelBeamCT, equispaced
+from nullsight.physics import FanBeamCT, ParallelBeamCT, equispaced
 from nullsight.physics.ensembles import white
 from nullsight.physics.on_the_fly import OnTheFlyProjector
 from nullsight.physics.projector import SparseProjector
+from nullsight.physics.ray_matrices import RayMatrices
 from nullsight.types import InputError
 from tests.cases.sinograms import ODD, ellipse_image, ellipse_sinogram, relative, smooth
 
@@ -69,12 +72,26 @@ def test_the_papers_geometry() -> None:
     assert physics.angles == tuple(3.6 * k for k in range(50)) or np.allclose(physics.angles, 3.6 * np.arange(50))
     assert "two sparse matrices" in physics.storage
     assert isinstance(physics.projector, SparseProjector)
-    assert 1.3e6 < physics.projector.rays.rows_weight.numel() < 1.6e6
+    assert 1.3e6 < physics.projector.rays.weights < 1.6e6
     bound = physics.projector.geometry.most_weights()
-    stored = physics.projector.rays.rows_weight.numel() + physics.projector.views.rows_weight.numel()
+    stored = physics.projector.rays.weights + physics.projector.views.rows.weight.numel()
     assert stored <= bound < 1.05 * stored
-    assert physics.projector.rays.rows_index.dtype == torch.int32
+    assert physics.projector.rays.columns.index.dtype == torch.int32
     assert physics.state_dict() == {}
+
+
+@pytest.mark.parametrize("build", [lambda: ParallelBeamCT((1, 9, 14), 7), lambda: ParallelBeamCT((1, 6, 6), [0.0])])
+def test_steep_rays_through_the_transposed_image_are_the_same_rays(build: Callable[[], ParallelBeamCT]) -> None:
+    geometry = build().projector.geometry
+    for one in (geometry, replace(geometry, angles=(90.0,)), FanBeamCT((1, 9, 14), 7, 12.0).projector.geometry):
+        plain, turned = RayMatrices(one), RayMatrices(one, small=0)
+        assert not plain.across.shape[0]
+        x, y = torch.rand(3, one.pixels), torch.rand(3, one.rays)
+        for count in (1, 3):
+            torch.testing.assert_close(turned(x[:count]), plain(x[:count]))
+            assert torch.equal(turned.transposed(y[:count]), plain.transposed(y[:count]))
+        inner = ((turned(x) * y).sum(), (x * turned.transposed(y)).sum())
+        torch.testing.assert_close(*inner)
 
 
 def test_close_to_another_implementation() -> None:

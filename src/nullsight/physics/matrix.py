@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nullsight.draws import Draws
 from nullsight.physics.base import Iterative
-from nullsight.physics.projector import SparsePair
+from nullsight.physics.sparse import SparsePair
 from nullsight.types import Image, InputError, Measurement
 
 DENSE_INVERSE_LIMIT = 2000
@@ -61,8 +61,7 @@ class MatrixOperator(Iterative):
         if self.dense is not None:
             return self.dense
         assert self.pair is not None
-        start, index, weight = (self.pair.get_buffer(f"rows_{part}") for part in ("start", "index", "weight"))
-        return torch.sparse_csr_tensor(start, index, weight, size=self.pair.shape, check_invariants=False)
+        return self.pair.rows.tensor
 
     @property
     def exact(self) -> bool:
