@@ -116,6 +116,7 @@ def test_dry_run_estimates_and_writes_nothing(shell: Shell, tmp_path: Path) -> N
     recipe = simulated(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     assert shell("fit", recipe, "--dry-run", "training.steps=1000") == 0
+    assert "getting ready with all" in shell.out, "which may take minutes"
     assert "1000 steps, in all" in shell.out and "an epoch of 3 steps" in shell.out
     assert "GiB" in shell.out and "nothing was written" in shell.out
     assert shell("fit", recipe, "--dry-run", "training.epochs=2", "data.held_out=0.5") == 0

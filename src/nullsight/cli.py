@@ -104,7 +104,7 @@ def fit(
     file = Path(recipe)
     read = read_recipe(file, changes)
     if dry_run:
-        return room.dry_run(read, file.parent)
+        return room.dry_run(read, file.parent, _say)
     return room.fit_recipe(read, file.parent, out=out, stem=file.stem, start_from=start_from, say=_say)
 
 

@@ -13,7 +13,7 @@ from nullsight.app.prepare import Ready, prepare
 from nullsight.app.simulated_as import check_simulated
 from nullsight.data import MeasurementSet
 from nullsight.losses.base import Loss
-from nullsight.outcome import Outcome
+from nullsight.outcome import Outcome, Say
 from nullsight.physics.base import Physics
 from nullsight.schema import Recipe
 from nullsight.training import Chooser, Observer, train
@@ -103,7 +103,7 @@ class _TimedChooser(Chooser):
         return look
 
 
-def dry_run(recipe: Recipe, root: Path) -> Outcome:
+def dry_run(recipe: Recipe, root: Path, say: Say = print) -> Outcome:
     """Take a few steps of the recipe's training and say what a whole run would take; nothing is written.
 
     With a budget in minutes the plan is about the one that ``fit`` would make: it times steps in the same way, and what
@@ -112,6 +112,7 @@ def dry_run(recipe: Recipe, root: Path) -> Outcome:
     Args:
         recipe: as read.
         root: the folder that its paths are relative to.
+        say: told that getting ready may take a while.
 
     Raises:
         InputError: anything that ``fit`` would refuse.
@@ -120,6 +121,7 @@ def dry_run(recipe: Recipe, root: Path) -> Outcome:
     check_simulated(recipe, root)
     ready = prepare(recipe, root, {})
     check_trainable(ready)
+    say(f"getting ready with all {len(ready.data)} measurements, as fit does, and taking {_STEPS} steps")
     glance = _Glance()
     watched = [_Timed(observer) for observer in ready.observers]
     # looks and lines wait, so that they are not taken for a part of the steps that are timed
