@@ -141,7 +141,7 @@ def test_an_experiment_is_named_with_its_results(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "row", "words"),
     [
-        ("ct100", "A_dagger y", "filtered back-projection"),
+        ("ct100", "A_dagger y", "filtered back-projection |"),
         ("ct100", "equivariant imaging", "experiments/ct100/equivariant_imaging.toml"),
         ("ct100", "total variation", "total variation, exactly"),
         ("ct100", "bank equivariance", "bank_equivariance.toml"),
@@ -152,6 +152,13 @@ def test_an_experiment_is_named_with_its_results(name: str) -> None:
         ("urban100", "equivariant imaging", "experiments/urban100/equivariant_imaging.toml"),
         ("urban100", "cropped splitting", "cropped_splitting.toml"),
         ("urban100", "supervised twin", "on whole images"),
+        ("low_dose_ct", "A_dagger y", "of logarithms"),
+        ("low_dose_ct", "total variation", "statistically weighted"),
+        ("low_dose_ct", "equivariant imaging", "low_dose_ct/equivariant_imaging.toml"),
+        ("low_dose_ct", "robust equivariant imaging", "robust_equivariant_imaging.toml"),
+        ("low_dose_ct", "supervised", "`supervised.toml`"),
+        ("low_dose_ct", "bank and splitting from total variation", "bank_and_splitting"),
+        ("low_dose_ct", "supervised from total variation", "`supervised_from_total_variation.toml`"),
     ],
 )
 def test_numbers_on_the_first_page_are_those_of_the_results(name: str, row: str, words: str) -> None:

@@ -11,6 +11,9 @@ from nullsight.schema import Part, Recipe
 def with_noise_estimated(recipe: Recipe, data: MeasurementSet, root: Path) -> Recipe:
     """Return the recipe with the noise that its [noise] finds in the measurements, where that is an estimate.
 
+    Levels have six digits, far more than measurements tell: sums over them are not the same to the last digit every
+    time, and the same recipe is to say the same noise, as a table that goes on checks.
+
     Raises:
         InputError: an estimate that does not fit, or measurements that say too little.
     """
@@ -18,4 +21,5 @@ def with_noise_estimated(recipe: Recipe, data: MeasurementSet, root: Path) -> Re
         return recipe
     estimate: Estimate = build(recipe.noise.model_dump(), Estimate, "[noise]", Context(root=root))
     found = estimate.of(data.y, data.physics.measured)
-    return recipe.model_copy(update={"noise": Part(**describe(found, {}, "noise"))})
+    levels = {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in describe(found, {}, "noise").items()}
+    return recipe.model_copy(update={"noise": Part(**levels)})
