@@ -40,25 +40,6 @@ def add_combined(out: Tensor, maps: Tensor, images: Tensor) -> None:
         out.addcmul_(maps[:, coil].conj(), images[:, coil])
 
 
-def transform_at(images: Tensor, lines: Tensor | slice) -> Tensor:
-    """Return the plain, orthonormal transform of complex ``(..., height, width)`` on some lines along the height.
-
-    ``(..., height, lines)``; with a third of the lines it takes about two thirds of the time of the whole one.
-    """
-    across = torch.fft.fft(images, norm="ortho")
-    out: Tensor = torch.fft.fft(across[..., lines], dim=-2, norm="ortho")
-    return out
-
-
-def inverse_transform_at(kspace: Tensor, lines: Tensor | slice, width: int) -> Tensor:
-    """Return the plain, orthonormal inverse transform of k-space that is zero but on these lines, its transpose."""
-    down = torch.fft.ifft(kspace, dim=-2, norm="ortho")
-    whole = down.new_zeros(*down.shape[:-1], width)
-    whole[..., lines] = down
-    out: Tensor = torch.fft.ifft(whole, norm="ortho")
-    return out
-
-
 def complex_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
     """Return the image shape as a tuple; InputError where it is not ``(2, height, width)``."""
     shape = tuple(int(n) for n in image_shape)

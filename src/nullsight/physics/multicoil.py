@@ -7,16 +7,7 @@ import torch
 from torch import Tensor
 
 from nullsight.physics.base import Iterative, Physics
-from nullsight.physics.coils import (
-    add_combined,
-    as_complex,
-    as_parts,
-    complex_shape,
-    frequency_mask,
-    inverse_transform_at,
-    sensitivities,
-    transform_at,
-)
+from nullsight.physics.coils import add_combined, as_complex, as_parts, complex_shape, frequency_mask, sensitivities
 from nullsight.types import Image, InputError, Measurement
 
 
@@ -74,30 +65,21 @@ class MultiCoilMRI(Iterative):
     def _measure(self, x: Image) -> Measurement:
         image = as_complex(x)
         image = image * _ramp(image, centred=False)
-        maps, lines = as_complex(self.maps), self._lines()
-        weights = self._weights(image)[..., lines]
-        kspace = image.new_zeros(len(image), maps.shape[1], *image.shape[1:])
+        maps, weights = as_complex(self.maps), self._weights(image)
+        kspace = image.new_empty(len(image), maps.shape[1], *image.shape[1:])
         for row, coils in _pieces(kspace):
             seen = _of(maps, row)[:, coils] * image[row, None]
-            kspace[row, coils, :, lines] = transform_at(seen, lines) * _of(weights, row)
+            torch.mul(torch.fft.fft2(seen, norm="ortho"), _of(weights, row), out=kspace[row, coils])
         return as_parts(kspace)
 
     def _adjoint(self, y: Measurement) -> Image:
-        maps, lines = as_complex(self.maps), self._lines()
-        weights = self._weights(maps)[..., lines].conj_physical()
+        maps = as_complex(self.maps)
+        weights = self._weights(maps).conj_physical()
         image = maps.new_zeros(len(y), *self.image_shape[1:])
         for row, coils in _pieces(y):
-            known = as_complex(y[row, coils, ..., lines]) * _of(weights, row)
-            add_combined(image[row], _of(maps, row)[:, coils], inverse_transform_at(known, lines, image.shape[-1]))
+            seen = torch.fft.ifft2(as_complex(y[row, coils]) * _of(weights, row), norm="ortho")
+            add_combined(image[row], _of(maps, row)[:, coils], seen)
         return as_parts(image * _ramp(image, centred=False).conj()).contiguous()
-
-    def _lines(self) -> Tensor | slice:
-        """Return the lines along the height on which any frequency is measured; all of them as a slice.
-
-        Scanners measure whole lines: the transform along the height is of these alone.
-        """
-        seen = self.mask.flatten(0, -2).any(0)
-        return slice(None) if bool(seen.all()) else seen.nonzero()[:, 0]
 
     def _weights(self, like: Tensor) -> Tensor:
         """Return what the plain transform is multiplied by: the mask, and the shift of zero to the image's middle."""
