@@ -55,6 +55,7 @@ def test_an_estimate_is_made_once_and_written_into_the_run(tmp_path: Path, shell
     written = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())["noise"]
     assert written["name"] == "gaussian"
     assert 0.05 < written["sigma"] < 0.2
+    assert written["sigma"] == float(f"{written['sigma']:.6g}"), "the same at every reading of the same measurements"
     assert f"noise found in the measurements: Gaussian(sigma={written['sigma']})" in shell.out
 
 

@@ -21,5 +21,6 @@ def with_noise_estimated(recipe: Recipe, data: MeasurementSet, root: Path) -> Re
         return recipe
     estimate: Estimate = build(recipe.noise.model_dump(), Estimate, "[noise]", Context(root=root))
     found = estimate.of(data.y, data.physics.measured)
-    levels = {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in describe(found, {}, "noise").items()}
-    return recipe.model_copy(update={"noise": Part(**levels)})
+    said = describe(found, {}, "noise")
+    said.update({name: float(f"{value:.6g}") for name, value in said.items() if isinstance(value, float)})
+    return recipe.model_copy(update={"noise": Part(**said)})
