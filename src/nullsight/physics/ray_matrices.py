@@ -29,20 +29,25 @@ class RayMatrices(nn.Module):
         super().__init__()
         self.size = (geometry.height, geometry.width)
         cpu, bins, large = torch.device("cpu"), torch.arange(geometry.detectors), geometry.pixels > small
-        parts = [
-            (rays.steep and large, view * geometry.detectors + bins[part.bins], part)
+        dtype = torch.empty(0).numpy().dtype
+        parts = [  # matrices at once: the places of all samples would take several times their memory
+            (
+                rays.steep and large,
+                view * geometry.detectors + bins[part.bins],
+                interpolation_matrix(part, geometry.pixels, dtype),
+            )
             for view in range(len(geometry.angles))
             for rays, part in zip(
                 geometry.lines(view, cpu), ray_samples(geometry, view, cpu, geometry.width), strict=True
             )
         ]
         parts.sort(key=lambda one: one[0])
-        dtype = torch.empty(0).numpy().dtype
-        whole = sparse.vstack([interpolation_matrix(part, geometry.pixels, dtype) for *_, part in parts], format="csr")
+        whole = sparse.vstack([matrix for *_, matrix in parts], format="csr")
         place = torch.cat([numbers for _, numbers, _ in parts]).argsort()
         self.register_buffer("place", place.to(torch.int32), persistent=False)
         self.columns = Sparse(whole[place.numpy()].T.tocsr())
         first = sum(len(numbers) for across, numbers, _ in parts if not across)
+        del parts
         self.along = Sparse(whole[:first])
         self.across = Sparse(_through_transposed(whole[first:], self.size))
 
