@@ -26,8 +26,8 @@ variational solution: our first look, before anything is learned, has {first["ps
 The goal, {result["goal_db"]} dB, is what equivariant imaging is published with on these images (36.94 dB; Chen,
 Tachella, Davies, ICCV 2021, CT100 with 50 views). As there, all ten test images count here, of which two are one slice;
 the [tables of results](results.md) count it once and so have nine: figures here and there are not quite the same.
-So counted, filtered back-projection, which DeepInverse's network begins with, has 30.26 dB: one core and these minutes
-are far too few for its 8.6 million weights.
+So counted, filtered back-projection, which DeepInverse's network begins with, has 30.26 dB: in these minutes its
+training does not come back to it.
 
 ![Test PSNR over wall minutes](race.svg)
 

@@ -134,8 +134,8 @@ alike, the images have four times the unknowns.
 
 The level that is learned (UNSURE): where the best f that knows the level errs in counts by r times the variance of the
 noise, the best one that does not errs by r / (1 - r). Found on the test set: 0.287 with the level known, so 0.402 is
-expected of the other, and 0.401 found. Its gain ended at 1.56 (expected 1.40), its sigma at 59 counts (expected 36), of
-which counts as large as these tell little (`python experiments/unknown_level.py experiments/low_dose_ct`).""",
+expected of the other, and 0.401 found. Its gain ended at 1.56 (expected 1.40), its sigma at 59 counts (expected 36;
+`python experiments/unknown_level.py experiments/low_dose_ct`).""",
     ),
     "mri_sigma_0.1": Beside(
         title=ROBUST,

@@ -85,7 +85,7 @@ def test_steep_rays_through_the_transposed_image_are_the_same_rays(build: Callab
     geometry = build().projector.geometry
     for one in (geometry, replace(geometry, angles=(90.0,)), FanBeamCT((1, 9, 14), 7, 12.0).projector.geometry):
         plain, turned = RayMatrices(one), RayMatrices(one, small=0)
-        assert not plain.across.shape[0]
+        assert plain.across is None and (turned.across is not None or one.angles == (90.0,))
         x, y = torch.rand(3, one.pixels), torch.rand(3, one.rays)
         for count in (1, 3):
             torch.testing.assert_close(turned(x[:count]), plain(x[:count]))

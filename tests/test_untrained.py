@@ -47,7 +47,7 @@ def test_rows_without_training_stand_beside_trained_ones(shell: Shell, tmp_path:
     assert found["total variation"]["recipe"] == "rows/total_variation.toml"
     assert found["total variation"]["seeds"] == [] and found["network"]["seeds"] == [0]
     assert found["total variation"]["psnr_train_mean"] is None and found["network"]["psnr_train_mean"] is not None
-    assert found["total variation"]["minutes"] is not None, "those of reconstructing"
+    assert found["total variation"]["minutes"] > 0
     assert not list(Path("runs/rows/total_variation").glob("checkpoints"))
     assert shell("table", "rows") == 0, shell.err
     again = {row["name"]: row for row in json.loads(Path("results/rows.json").read_text())["methods"]}

@@ -63,7 +63,7 @@ class Scored:
         """Return the note on a run; where there was nothing to train, minutes and commit are those of the scoring."""
         if self.runs[name].plan.steps > 0:
             return note
-        minutes = round(self.evaluation.scores(name).seconds / 60, 3)
+        minutes = round(self.evaluation.scores(name).seconds / 60, 6)
         return replace(note, minutes=minutes, seeds=(), commit=None, date=None)
 
 

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from nullsight.physics.geometry import Geometry, ray_samples
 from nullsight.physics.sparse import Sparse, interpolation_matrix
 
-# pixels of an image that a core's nearest caches hold, so that it does not matter where in it a ray's pixels lie: one
-# projection of 128 x 128 gains nothing, of 256 x 256 a third, of 512 x 512 two fifths; batches of eight lose a sixth
+# pixels of an image that a core's nearest caches hold, so that it does not matter where in it a ray's pixels lie:
+# measured, one projection of 128 x 128 gains nothing, of 256 x 256 a third, of 512 x 512 two fifths or more
 _SMALL = 2**15
 
 
@@ -23,7 +23,7 @@ class RayMatrices(nn.Module):
         small: up to so many pixels all rays go through the image as it is.
     """
 
-    place: Tensor
+    place: Tensor | None
 
     def __init__(self, geometry: Geometry, small: int = _SMALL) -> None:
         super().__init__()
@@ -44,12 +44,14 @@ class RayMatrices(nn.Module):
         parts.sort(key=lambda one: one[0])
         whole = sparse.vstack([matrix for *_, matrix in parts], format="csr")
         place = torch.cat([numbers for _, numbers, _ in parts]).argsort()
-        self.register_buffer("place", place.to(torch.int32), persistent=False)
-        self.columns = Sparse(whole[place.numpy()].T.tocsr())
+        ordered = whole[place.numpy()]
+        self.columns = Sparse(ordered.T.tocsr())
         first = sum(len(numbers) for across, numbers, _ in parts if not across)
+        steep = first < len(place)
         del parts
-        self.along = Sparse(whole[:first])
-        self.across = Sparse(_through_transposed(whole[first:], self.size))
+        self.register_buffer("place", place.to(torch.int32) if steep else None, persistent=False)
+        self.along = Sparse(whole[:first] if steep else ordered)
+        self.across = Sparse(_through_transposed(whole[first:], self.size)) if steep else None
 
     @property
     def weights(self) -> int:
@@ -58,10 +60,11 @@ class RayMatrices(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return line integrals: ``(vectors, pixels)`` to ``(vectors, rays)``."""
-        found = [self.along(x)]
-        if self.across.shape[0]:
-            found.append(self.across(x.reshape(-1, *self.size).mT.flatten(1)))
-        return torch.cat(found, 1).index_select(1, self.place)
+        along: Tensor = self.along(x)
+        if self.across is None or self.place is None:
+            return along
+        across = self.across(x.reshape(-1, *self.size).mT.flatten(1))
+        return torch.cat([along, across], 1).index_select(1, self.place)
 
     def transposed(self, y: Tensor) -> Tensor:
         """Return the transpose: ``(vectors, rays)`` to ``(vectors, pixels)``."""
