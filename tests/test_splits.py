@@ -103,6 +103,17 @@ def test_lines_are_whole_and_channels_go_together() -> None:
     assert not torch.equal(free[:, 0], free[:, 1])
 
 
+@pytest.mark.parametrize("width", [16, 17])
+def test_lines_in_the_middle_can_always_be_kept(width: int) -> None:
+    sampled = p.cartesian_mask((6, width), 2.0, 4 / width, seed=0)
+    kept = draw(p.RandomLines(0.3, -1, centre=4), p.CartesianMRI((2, 6, width), sampled), 20)[:, 0, 0]
+    middle = width // 2 - 2
+    assert kept[..., middle : middle + 4].all() and sampled[:, middle : middle + 4].all()
+    rest = kept[:, 0, sampled[0]].float().sum(1) - 4
+    assert 0 < float(rest.mean()) < 0.6 * (float(sampled[0].sum()) - 4)  # of the others about a third, never all
+    assert not torch.equal(kept[0], kept[1]) or not torch.equal(kept[0], kept[2])
+
+
 def test_blocks_hide_neighbours_together_and_move() -> None:
     physics = p.Inpainting((1, 24, 24), torch.ones(24, 24))
     hidden = ~draw(p.RandomBlocks(0.5, 4), physics, 6)[:, 0]
@@ -119,6 +130,8 @@ def test_blocks_hide_neighbours_together_and_move() -> None:
         (lambda: p.RandomEntries(0.0), "above 0 and below 1"),
         (lambda: p.RandomLines(1.0), "above 0 and below 1"),
         (lambda: p.RandomBlocks(0.5, 0), "at least 1 entry"),
+        (lambda: p.RandomLines(0.5, 1, -1), "centre of 0 or more"),
+        (lambda: draw(p.RandomLines(0.5, 1, 4), p.Inpainting((1, 4, 4), mask(4, 4)), 2), "fewer than all 4 lines"),
         (lambda: draw(p.RandomLines(0.5, 3), p.Inpainting((1, 4, 4), mask(4, 4)), 2), "expected an axis"),
         (lambda: draw(p.RandomEntries(0.5, (-4,)), p.Inpainting((1, 4, 4), mask(4, 4)), 2), "expected an axis"),
         (lambda: draw(p.RandomEntries(), p.Inpainting((1, 4, 4), mask(3, 1, 4, 4)), 2), "one stream for each of 3"),

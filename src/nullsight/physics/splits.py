@@ -89,9 +89,11 @@ class RandomLines(Split):
     Args:
         keep: the share that is kept on average, above 0 and below 1.
         axis: along which the lines are counted: 1 for views and for rows of an image, -1 for columns.
+        centre: so many lines in the middle are always kept, >= 0: those of k-space hold most of an image, and nothing
+            predicts them. The share is of the others.
 
     Raises:
-        InputError: a share that is not between 0 and 1.
+        InputError: a share that is not between 0 and 1, or a centre below 0 or of all lines.
 
     Example:
         >>> from nullsight.draws import Draws
@@ -103,12 +105,20 @@ class RandomLines(Split):
 
     keep: float = 0.8
     axis: int = 1
+    centre: int = 0
 
     def __post_init__(self) -> None:
         _check_share(self.keep)
+        if self.centre < 0:
+            raise InputError(f"expected a centre of 0 or more lines, but {self.centre} came")
 
     def _scores(self, shape: tuple[int, ...], axes: int, stream: Stream) -> Tensor:
-        return stream.uniform(_drawn(shape, set(range(len(shape))) - {_place(self.axis, shape)}))
+        axis = _place(self.axis, shape)
+        if self.centre >= shape[axis]:
+            raise InputError(f"expected a centre of fewer than all {shape[axis]} lines, but {self.centre} came")
+        scores = stream.uniform(_drawn(shape, set(range(len(shape))) - {axis}))
+        scores.narrow(axis + 1, shape[axis] // 2 - self.centre // 2, self.centre).fill_(-1.0)
+        return scores
 
 
 @dataclass(frozen=True)
