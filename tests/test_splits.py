@@ -114,6 +114,16 @@ def test_lines_in_the_middle_can_always_be_kept(width: int) -> None:
     assert not torch.equal(kept[0], kept[1]) or not torch.equal(kept[0], kept[2])
 
 
+@pytest.mark.parametrize("shared", [None, ()])
+def test_a_square_in_the_middle_can_always_be_kept(shared: tuple[int, ...] | None) -> None:
+    physics = p.CartesianMRI((2, 9, 12), mask(9, 12))
+    kept = draw(p.RandomEntries(0.3, shared, centre=3), physics, 20)
+    middle = (..., slice(3, 6), slice(5, 8))
+    assert torch.equal(kept[middle], p.splits.measured_entries(physics, 20)[middle])
+    outside = kept.float().mean(0)[..., 6:, :]
+    assert 0 < float(outside.max()) < 0.9
+
+
 def test_blocks_hide_neighbours_together_and_move() -> None:
     physics = p.Inpainting((1, 24, 24), torch.ones(24, 24))
     hidden = ~draw(p.RandomBlocks(0.5, 4), physics, 6)[:, 0]
@@ -130,8 +140,8 @@ def test_blocks_hide_neighbours_together_and_move() -> None:
         (lambda: p.RandomEntries(0.0), "above 0 and below 1"),
         (lambda: p.RandomLines(1.0), "above 0 and below 1"),
         (lambda: p.RandomBlocks(0.5, 0), "at least 1 entry"),
-        (lambda: p.RandomLines(0.5, 1, -1), "centre of 0 or more"),
-        (lambda: draw(p.RandomLines(0.5, 1, 4), p.Inpainting((1, 4, 4), mask(4, 4)), 2), "fewer than all 4 lines"),
+        (lambda: p.RandomLines(0.5, 1, -1), "centre of 0 or more, but -1"),
+        (lambda: draw(p.RandomLines(0.5, 1, 4), p.Inpainting((1, 4, 4), mask(4, 4)), 2), "centre below 4"),
         (lambda: draw(p.RandomLines(0.5, 3), p.Inpainting((1, 4, 4), mask(4, 4)), 2), "expected an axis"),
         (lambda: draw(p.RandomEntries(0.5, (-4,)), p.Inpainting((1, 4, 4), mask(4, 4)), 2), "expected an axis"),
         (lambda: draw(p.RandomEntries(), p.Inpainting((1, 4, 4), mask(3, 1, 4, 4)), 2), "one stream for each of 3"),

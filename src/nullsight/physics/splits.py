@@ -59,9 +59,11 @@ class RandomEntries(Split):
         keep: the share that is kept on average, above 0 and below 1.
         shared_axes: axes of a measurement (without batch) along which one draw serves all, such as ``[0]``: a pixel
             is kept in all its channels or in none. None: all but as many last ones as an image has spatial axes.
+        centre: side of a square in the middle, along the image's axes, that is always kept, >= 0, in entries: that of
+            k-space holds most of an image, and nothing predicts it. The share is of the others.
 
     Raises:
-        InputError: a share that is not between 0 and 1.
+        InputError: a share that is not between 0 and 1, or a centre below 0 or as long as an axis.
 
     Example:
         >>> from nullsight.draws import Draws
@@ -74,12 +76,16 @@ class RandomEntries(Split):
 
     keep: float = 0.7
     shared_axes: tuple[int, ...] | None = None
+    centre: int = 0
 
     def __post_init__(self) -> None:
         _check_share(self.keep)
+        _check_centre(self.centre)
 
     def _scores(self, shape: tuple[int, ...], axes: int, stream: Stream) -> Tensor:
-        return stream.uniform(_drawn(shape, _shared(self.shared_axes, shape, axes)))
+        shared = _shared(self.shared_axes, shape, axes)
+        along = set(range(len(shape) - axes, len(shape))) - shared
+        return _with_middle(stream.uniform(_drawn(shape, shared)), along, self.centre)
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class RandomLines(Split):
             predicts them. The share is of the others.
 
     Raises:
-        InputError: a share that is not between 0 and 1, or a centre below 0 or of all lines.
+        InputError: a share that is not between 0 and 1, or a centre below 0 or as long as the axis.
 
     Example:
         >>> from nullsight.draws import Draws
@@ -109,16 +115,12 @@ class RandomLines(Split):
 
     def __post_init__(self) -> None:
         _check_share(self.keep)
-        if self.centre < 0:
-            raise InputError(f"expected a centre of 0 or more lines, but {self.centre} came")
+        _check_centre(self.centre)
 
     def _scores(self, shape: tuple[int, ...], axes: int, stream: Stream) -> Tensor:
         axis = _place(self.axis, shape)
-        if self.centre >= shape[axis]:
-            raise InputError(f"expected a centre of fewer than all {shape[axis]} lines, but {self.centre} came")
         scores = stream.uniform(_drawn(shape, set(range(len(shape))) - {axis}))
-        scores.narrow(axis + 1, shape[axis] // 2 - self.centre // 2, self.centre).fill_(-1.0)
-        return scores
+        return _with_middle(scores, {axis}, self.centre)
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,24 @@ def measured_entries(physics: Physics, batch: int) -> Tensor:
 def _check_share(keep: float) -> None:
     if not 0 < keep < 1:
         raise InputError(f"expected a kept share above 0 and below 1, but {keep} came: 0.7 is a common start")
+
+
+def _check_centre(centre: int) -> None:
+    if centre < 0:
+        raise InputError(f"expected a centre of 0 or more, but {centre} came")
+
+
+def _with_middle(scores: Tensor, along: set[int], centre: int) -> Tensor:
+    """Put the middle along these axes (of a measurement) below every share."""
+    middle = scores
+    for axis in along if centre else ():
+        n = scores.shape[axis + 1]
+        if centre >= n:
+            raise InputError(f"expected a centre below {n}, the length of axis {axis}, but {centre} came")
+        middle = middle.narrow(axis + 1, n // 2 - centre // 2, centre)
+    if centre:
+        middle.fill_(-1.0)
+    return scores
 
 
 def _drawn(shape: tuple[int, ...], shared: set[int]) -> tuple[int, ...]:
