@@ -194,14 +194,15 @@ def _check_centre(centre: int) -> None:
 
 def _with_middle(scores: Tensor, along: set[int], centre: int) -> Tensor:
     """Put the middle along these axes (of a measurement) below every share."""
+    if not centre:
+        return scores
     middle = scores
-    for axis in along if centre else ():
+    for axis in along:
         n = scores.shape[axis + 1]
         if centre >= n:
             raise InputError(f"expected a centre below {n}, the length of axis {axis}, but {centre} came")
         middle = middle.narrow(axis + 1, n // 2 - centre // 2, centre)
-    if centre:
-        middle.fill_(-1.0)
+    middle.fill_(-1.0)
     return scores
 
 
